@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The calls that only σ0 may make: the board's console and power. */
+#include "kernel/calls.h"
+#include "kernel/ipc.h"
+#include "kernel/log.h"
+#include "kernel/task.h"
+
+/* Who is told when something was typed. */
+static struct {
+    struct thread *thread;
+    uint64_t bits;
+} listener;
+
+struct thread *call_console_write(struct thread *self)
+{
+    const struct arch_frame *frame = &self->arch.frame;
+    uint64_t length = frame->arg[0];
+
+    if (!task_is_sigma0(self->task)) {
+        return call_return(self, STATUS_DENIED);
+    }
+    if (length < 1 || length > 5 * sizeof(uint64_t)) {
+        return call_return(self, STATUS_BAD_ARGUMENT);
+    }
+    arch_console_write((const char *)&frame->arg[1], length);
+    return call_return(self, STATUS_OK);
+}
+
+struct thread *call_console_read(struct thread *self)
+{
+    if (!task_is_sigma0(self->task)) {
+        return call_return(self, STATUS_DENIED);
+    }
+    int byte = arch_console_read();
+
+    if (byte < 0) {
+        return call_return(self, STATUS_EMPTY);
+    }
+    self->arch.frame.arg[0] = (uint64_t)byte;
+    return call_return(self, STATUS_OK);
+}
+
+struct thread *call_console_listen(struct thread *self)
+{
+    if (!task_is_sigma0(self->task)) {
+        return call_return(self, STATUS_DENIED);
+    }
+    listener.thread = self;
+    listener.bits = self->arch.frame.arg[0];
+    return call_return(self, STATUS_OK);
+}
+
+void kernel_console_input(struct cpu *cpu)
+{
+    (void)cpu;
+    if (listener.thread) {
+        ipc_signal(listener.thread, listener.bits);
+    }
+}
+
+struct thread *call_machine_end(struct thread *self)
+{
+    uint64_t how = self->arch.frame.arg[0];
+
+    if (!task_is_sigma0(self->task)) {
+        return call_return(self, STATUS_DENIED);
+    }
+    if (how > MACHINE_RESET) {
+        return call_return(self, STATUS_BAD_ARGUMENT);
+    }
+    virt_end(self->cpu);
+    if (how == MACHINE_OFF) {
+        log_line("hecht: machine off\n");
+        arch_machine_off();
+        log_line("hecht: this machine cannot be powered off by software\n");
+    } else {
+        log_line("hecht: machine reset\n");
+        arch_machine_reset();
+    }
+    arch_machine_stop();
+}

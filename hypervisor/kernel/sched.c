@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernel/sched.h"
+
+#include "kernel/list.h"
+
+static void mark(struct ready_queue *queue, unsigned priority)
+{
+    queue->levels[priority / 64] |= 1UL << (priority % 64);
+}
+
+void ready_add(struct ready_queue *queue, struct thread *thread)
+{
+    list_append(&queue->level[thread->priority], thread);
+    mark(queue, thread->priority);
+}
+
+void ready_add_front(struct ready_queue *queue, struct thread *thread)
+{
+    list_prepend(&queue->level[thread->priority], thread);
+    mark(queue, thread->priority);
+}
+
+void ready_remove(struct ready_queue *queue, struct thread *thread)
+{
+    unsigned priority = thread->priority;
+
+    list_remove(&queue->level[priority], thread);
+    if (!queue->level[priority].first) {
+        queue->levels[priority / 64] &= ~(1UL << (priority % 64));
+    }
+}
+
+struct thread *ready_first(const struct ready_queue *queue)
+{
+    for (unsigned i = PRIORITY_LEVELS / 64; i-- > 0;) {
+        if (queue->levels[i]) {
+            unsigned top = i * 64 + 63 - (unsigned)__builtin_clzl(queue->levels[i]);
+
+            return queue->level[top].first;
+        }
+    }
+    return NULL;
+}

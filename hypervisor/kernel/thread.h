@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* A thread: what the scheduler runs. It belongs to one task and one processor, and whenever it
+ * does not run, all that it is stands in this struct. */
+#include "abi/syscall.h"
+#include "kernel/arch.h"
+#include "kernel/cpu.h"
+
+struct task;
+struct vcpu;
+
+enum thread_state {
+    THREAD_READY,   /* runs, or stands in its processor's ready queue */
+    THREAD_SENDING, /* in its partner's list of senders */
+    THREAD_CALLING, /* its message was taken, it waits for the answer */
+    THREAD_WAITING, /* for any message, event or its deadline */
+    THREAD_STOPPED, /* a vCPU whose exit is with its handler */
+    THREAD_DEAD,
+};
+
+/* What a sending thread does once its message is taken. */
+enum send_kind {
+    SEND_ONLY, /* runs on */
+    SEND_CALL, /* waits for the answer */
+    SEND_EXIT, /* a vCPU: stops until its handler replies */
+};
+
+struct thread {
+    struct arch_thread arch;          /* 0x00 entry.S */
+    void (*resume)(struct thread *);  /* 0xb8 entry.S: leaves the kernel into this thread */
+    struct cpu *cpu;                  /* 0xc0 entry.S: bound to it */
+    struct task *task;
+    struct vcpu *vcpu;                /* a vCPU's context; NULL: an ordinary thread */
+    thread_id id;
+    enum thread_state state;
+    uint8_t priority;
+    bool has_timeout;                 /* linked in cpu->timeouts */
+    enum send_kind send_kind;
+
+    struct thread *next, *previous;   /* ready queue or a partner's senders: one at a time */
+    struct thread *timeout_next, *timeout_previous;
+    tsc_time deadline;
+
+    struct thread *partner;           /* THREAD_SENDING, THREAD_CALLING: the other side */
+    struct thread_list senders;       /* who waits to send to this thread, first come first */
+    uint64_t events;                  /* pending event bits */
+
+    struct thread *task_next;         /* the task's threads */
+};
+_Static_assert(offsetof(struct thread, resume) == 0xb8, "entry.S");
+_Static_assert(offsetof(struct thread, cpu) == 0xc0, "entry.S");
+
+#define THREAD_MAX 1024
+
+/* Makes a thread of `task` on `cpu`, charged to the task. Not ready yet: its state is
+ * THREAD_STOPPED and `resume` enters user mode. NO_MEMORY, NO_SLOT. */
+enum status thread_create(struct task *task, struct cpu *cpu, uint8_t priority,
+                          struct thread **out);
+/* The living thread of that name, or NULL. */
+struct thread *thread_find(thread_id id);
+/* Takes the thread out of every queue; whoever waits for it gets BAD_ID. */
+void thread_kill(struct thread *thread);
+
+/* Marks ready and queues; does not switch. */
+void thread_wake(struct thread *thread);
+/* The thread to run when `self` can run on, but something higher may be ready. */
+struct thread *thread_yield(struct thread *self);
+/* The thread to run when the running one has blocked: taken off the ready queue, or idle. */
+struct thread *thread_next(struct cpu *cpu);
+/* The thread to run when the running one has blocked in favour of `to`, which is in no queue:
+ * a direct switch unless something higher is ready. */
+struct thread *thread_switch(struct cpu *cpu, struct thread *to);
+
+/* Starts and ends the deadline of a thread that waits. */
+void thread_set_timeout(struct thread *thread, tsc_time deadline);
+void thread_clear_timeout(struct thread *thread);
+
+/* The processor's idle thread. */
+void thread_make_idle(struct cpu *cpu, struct quota *quota);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Deadlines of waiting threads: one list per processor, earliest first. */
+#include "abi/types.h"
+
+struct cpu;
+struct thread;
+
+struct timeout_queue {
+    struct thread *first;
+};
+
+/* Links the thread (which is in no queue) at its deadline; equal deadlines keep their order. */
+void timeout_add(struct timeout_queue *queue, struct thread *thread, tsc_time deadline);
+/* Does nothing when it is not linked. */
+void timeout_remove(struct timeout_queue *queue, struct thread *thread);
+/* The earliest deadline, or TSC_NEVER. */
+tsc_time timeout_next(const struct timeout_queue *queue);
+/* Takes one thread whose deadline is at or before `now` out of the queue, or NULL. */
+struct thread *timeout_expired(struct timeout_queue *queue, tsc_time now);

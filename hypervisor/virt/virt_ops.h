@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The seam to the CPU's vendor: the functions a backend implements. The table is chosen once at
+ * boot; everything above it is compiled once and names no vendor. A backend translates and makes
+ * no policy.
+ */
+#include "abi/vcpu.h"
+#include "kernel/arch.h"
+
+struct cpu;
+struct quota;
+struct vm;
+struct vcpu;
+
+/* An event on its way into the guest, as both vendors encode it (VMX: SDM vol 3, 24.8.3;
+ * SVM: APM vol 2, 15.20): the types are theirs. */
+enum vcpu_event_type {
+    EVENT_EXTERNAL = 0,
+    EVENT_NMI = 2,
+    EVENT_EXCEPTION = 3,      /* hardware exception */
+    EVENT_SOFT_INTERRUPT = 4, /* INT n */
+    EVENT_SOFT_EXCEPTION = 6, /* INT3, INTO; VMX only, SVM takes them for EVENT_EXCEPTION */
+};
+
+struct vcpu_event {
+    bool valid;
+    uint8_t type; /* enum vcpu_event_type */
+    uint8_t vector;
+    bool has_error;
+    uint32_t error;
+    uint8_t insn_length; /* of a software event, for VMX */
+};
+
+/* What is intercepted of an MSR. */
+enum msr_intercept {
+    MSR_INTERCEPT_READ = 1,
+    MSR_INTERCEPT_WRITE = 2,
+};
+
+struct virt_ops {
+    const char *name; /* "VMX" or "SVM", for the boot log only */
+
+    /* -- All VMs ------------------------------------------------------------------------ */
+
+    /* Can this CPU do it? Returns NULL and the capabilities, or the name of what is missing
+     * ("VMX is disabled by the firmware (IA32_FEATURE_CONTROL)"). Changes nothing. */
+    const char *(*probe)(uint32_t *caps);
+    /* Turns virtualization on for the calling processor. Frames come from `quota` (the kernel's
+     * own). Called once per processor, before any other function below. */
+    enum status (*cpu_enable)(struct cpu *cpu, struct quota *quota);
+    /* Turns it off again, before the machine is reset or stopped. */
+    void (*cpu_disable)(struct cpu *cpu);
+    /* How a guest-physical space is written; used with arch_space_*. */
+    const struct page_format *gpa_format;
+
+    /* -- One VM: `vm->backend` is this backend's own ------------------------------------- */
+
+    /* Intercept maps with every port and MSR intercepted but those the hardware switches with
+     * the guest's state (FS_BASE, GS_BASE, KERNEL_GS_BASE). Frames charged to vm->quota. */
+    enum status (*vm_init)(struct vm *vm);
+    void (*vm_destroy)(struct vm *vm);
+    /* The guest-physical space has lost or changed translations: no processor may use a cached
+     * one at a later entry. Called after the tables were changed; vm->generation has grown. */
+    void (*vm_flush)(struct vm *vm);
+    void (*vm_port_intercept)(struct vm *vm, uint16_t first, uint32_t count, bool on);
+    /* `intercept`: enum msr_intercept. UNSUPPORTED for an MSR outside the hardware's map. */
+    enum status (*vm_msr_intercept)(struct vm *vm, uint32_t msr, unsigned intercept);
+
+    /* -- One vCPU: `vcpu->backend` is this backend's own ---------------------------------- */
+
+    /* Control structure in the state after reset: real mode at ffff:0 (SDM vol 3, 9.1.1). */
+    enum status (*vcpu_init)(struct vcpu *vcpu);
+    void (*vcpu_destroy)(struct vcpu *vcpu);
+    /* Another vCPU ran here before, or none: brings in what `enter` does not switch. */
+    void (*load)(struct vcpu *vcpu);
+    /* Another vCPU will run here: takes out what `load` brought in. */
+    void (*unload)(struct vcpu *vcpu);
+    /* User code will run on this processor next: makes its system calls work again. The
+     * next `enter` undoes it. */
+    void (*leave)(struct vcpu *vcpu);
+    /* Enters the guest and returns after its exit, with interrupts off and the host's state
+     * whole. General registers run in vcpu->state->gpr (RSP by groups below). */
+    void (*enter)(struct vcpu *vcpu);
+    /* After `enter`: why? Fills *exit, and vcpu->event with an event whose delivery the exit
+     * interrupted. */
+    void (*decode)(struct vcpu *vcpu, struct vcpu_exit *exit);
+    /* After EXIT_HOST_INTERRUPT, EXIT_NMI, EXIT_MACHINE_CHECK: lets the host take it now. */
+    void (*host_event)(struct vcpu *vcpu, const struct vcpu_exit *exit);
+    /* Moves groups (enum vcpu_state_group) from the hardware's structure to the state page. */
+    void (*state_get)(struct vcpu *vcpu, uint32_t groups);
+    /* The other way. `in` is the kernel's private copy. BAD_ARGUMENT: a value that must not
+     * reach the hardware; nothing was loaded. */
+    enum status (*state_set)(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups);
+    /* May an external interrupt be delivered at the next entry? */
+    bool (*interruptible)(const struct vcpu *vcpu);
+    /* Delivers the event at the next entry. One at a time. */
+    void (*inject)(struct vcpu *vcpu, const struct vcpu_event *event);
+    /* Exit with EXIT_IRQ_WINDOW as soon as `interruptible` becomes true; or no longer. */
+    void (*irq_window)(struct vcpu *vcpu, bool on);
+};
+
+extern const struct virt_ops vmx_ops;
+extern const struct virt_ops svm_ops;
