@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The start of a small guest: a flat image at 1 MiB, entered at its first byte in 64-bit mode
+ * on the tables of boot.h, interrupts off, the stack's top at 0x6000. RDI holds the bytes of RAM,
+ * RSI the address of the command line (0-terminated, at 0x20000).
+ */
+#include "boot.h"
+
+/* As linux_load. The rest of RAM up to the image's end must be there; BSS is the RAM's zeros. */
+const char *mini_load(const struct guest_ram *ram, struct boot_image image, const char *cmdline,
+                      struct boot_entry *entry);
