@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The kernel's half of every address space. C, assembly and kernel.lds agree here; all ranges lie
+ * in the canonical upper half, and every root table shares their four entries (506, 508, 510, 511).
+ */
+#define KERNEL_LOAD_PHYSICAL 0x200000          /* where GRUB puts the image */
+#define KERNEL_IMAGE_OFFSET 0xffffffff80000000 /* image: virtual - physical */
+#define KERNEL_DEVICE_BASE 0xffffff8000000000  /* registers of devices, uncached */
+#define KERNEL_DEVICE_END 0xffffffff80000000
+#define KERNEL_POOL_BASE 0xffffff0000000000    /* the pool, in one piece, not executable */
+#define KERNEL_WINDOW_BASE 0xfffffe0000000000  /* one page per processor: arch_window */
+#define KERNEL_BOOT_MAP_BASE 0xfffffe0000200000 /* x86_map_boot */
+#define KERNEL_STACK_BASE 0xfffffd0000000000   /* stacks, each between two unmapped ranges */
+
+/* Selectors of the one GDT. SYSRET takes SS and CS from STAR[63:48] + 8 and + 16, SYSCALL takes CS
+ * and SS from STAR[47:32] and + 8 (SDM vol 3, 5.8.8): that fixes the order. */
+#define KERNEL_CS 0x08
+#define KERNEL_DS 0x10
+#define USER_BASE_SELECTOR 0x1b /* an empty descriptor: no 32-bit code for anyone */
+#define USER_DS 0x23
+#define USER_CS 0x2b
+#define FIRST_TSS 0x30 /* 16 bytes per processor */
+
+/* A processor's stacks: the kernel's, and one for each exception that must never share it. */
+#define STACK_KERNEL 0
+#define STACK_NMI 1
+#define STACK_DOUBLE_FAULT 2
+#define STACK_MACHINE_CHECK 3
+#define STACKS_PER_CPU 4
