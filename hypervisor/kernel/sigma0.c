@@ -105,6 +105,6 @@ struct thread *sigma0_create(struct cpu *cpu, const struct platform *platform)
         thread_create(task, cpu, PRIORITY_MAX, &thread) != STATUS_OK) {
         refuse("the kernel's memory is too small (CONFIG_KERNEL_MEMORY_MIB)");
     }
-    arch_thread_init(&thread->arch, cpu, entry, USER_STACK_TOP, 0);
+    arch_thread_init(&thread->arch, cpu, entry, USER_STACK_TOP, thread->id);
     return thread;
 }

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "virt/exit.h"
+
+#include "virt/vcpu.h"
+#include "virt/virt.h"
+
+static void keep_host_event(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+    virt->host_event(vcpu, exit);
+}
+
+/* The window has opened: the next entry delivers what waits (vcpu.c, deliver). */
+static void keep_irq_window(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+    (void)exit;
+    virt->irq_window(vcpu, false);
+    vcpu->window = false;
+}
+
+/* What emulating one instruction with a memory operand takes. */
+#define STATE_EMULATE (STATE_IP | STATE_RSP | STATE_CONTROL | STATE_SEGMENTS)
+
+const struct exit_rule exit_rules[EXIT_REASON_COUNT] = {
+    [EXIT_CPUID] = {.groups = STATE_IP},
+    [EXIT_HLT] = {.groups = STATE_IP},
+    [EXIT_IO] = {.groups = STATE_IP},
+    [EXIT_MSR_READ] = {.groups = STATE_IP},
+    [EXIT_MSR_WRITE] = {.groups = STATE_IP},
+    [EXIT_MEMORY] = {.groups = STATE_EMULATE},
+    [EXIT_HYPERCALL] = {.groups = STATE_IP},
+    [EXIT_XSETBV] = {.groups = STATE_IP | STATE_CONTROL},
+    [EXIT_CR_ACCESS] = {.groups = STATE_EMULATE},
+    [EXIT_CACHE] = {.groups = STATE_IP},
+    [EXIT_MONITOR] = {.groups = STATE_IP},
+    [EXIT_VIRTUALIZATION] = {.groups = STATE_IP},
+    [EXIT_EXCEPTION] = {.groups = STATE_IP},
+    [EXIT_TASK_SWITCH] = {.groups = STATE_ALL},
+    [EXIT_SHUTDOWN] = {.groups = STATE_ALL},
+    [EXIT_RECALL] = {.groups = STATE_IP},
+    [EXIT_INVALID_STATE] = {.groups = STATE_ALL},
+    [EXIT_UNKNOWN] = {.groups = STATE_ALL},
+
+    [EXIT_HOST_INTERRUPT] = {.keep = keep_host_event},
+    [EXIT_NMI] = {.keep = keep_host_event},
+    [EXIT_MACHINE_CHECK] = {.keep = keep_host_event},
+    [EXIT_IRQ_WINDOW] = {.keep = keep_irq_window},
+};

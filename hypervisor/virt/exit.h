@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What becomes of an exit: kept by the kernel, or forwarded with the state that it needs. */
+#include "abi/vcpu.h"
+
+struct vcpu;
+
+struct exit_rule {
+    /* The kernel deals with it and the guest goes on; NULL: forward. */
+    void (*keep)(struct vcpu *vcpu, const struct vcpu_exit *exit);
+    uint32_t groups; /* enum vcpu_state_group brought along when forwarded */
+};
+
+extern const struct exit_rule exit_rules[EXIT_REASON_COUNT];
