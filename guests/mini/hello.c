@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The smallest guest: says that it runs, and ends. */
+#include "guest.h"
+
+int main(void)
+{
+    print("mini: hello\n");
+    return 0;
+}

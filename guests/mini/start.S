@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The start-up that all mini guests share: a stack, own descriptor tables, then main(). */
+    .section .text.start, "ax"
+    .globl _start
+_start:
+    cli
+    lea     stack_top(%rip), %rsp
+    xor     %ebp, %ebp
+    lgdt    gdt_pointer(%rip)
+    push    $0x08
+    lea     1f(%rip), %rax
+    push    %rax
+    lretq
+1:  mov     $0x10, %eax
+    mov     %eax, %ds
+    mov     %eax, %es
+    mov     %eax, %ss
+    call    interrupts_setup
+    call    main
+    mov     %eax, %edi
+    call    guest_exit
+
+/* One stub per vector: pushes the vector and goes on to C with the handlers' table. */
+    .text
+    .globl  vector_stubs
+    .balign 16
+vector_stubs:
+    .set    vector, 0
+    .rept   48
+    .balign 16
+    .if     vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21
+    .else
+    push    $0
+    .endif
+    push    $vector
+    jmp     vector_common
+    .set    vector, vector + 1
+    .endr
+
+vector_common:
+    push    %rax
+    push    %rcx
+    push    %rdx
+    push    %rsi
+    push    %rdi
+    push    %r8
+    push    %r9
+    push    %r10
+    push    %r11
+    mov     72(%rsp), %rdi          /* vector */
+    lea     88(%rsp), %rsi          /* rip, cs, rflags, rsp, ss */
+    mov     80(%rsp), %rdx          /* error code */
+    cld
+    call    interrupt
+    pop     %r11
+    pop     %r10
+    pop     %r9
+    pop     %r8
+    pop     %rdi
+    pop     %rsi
+    pop     %rdx
+    pop     %rcx
+    pop     %rax
+    add     $16, %rsp
+    iretq
+
+    .section .rodata
+    .balign 8
+gdt:
+    .quad   0
+    .quad   0x00af9b000000ffff      /* 64-bit code */
+    .quad   0x00cf93000000ffff      /* data */
+gdt_pointer:
+    .word   gdt_pointer - gdt - 1
+    .quad   gdt
+
+    .bss
+    .balign 16
+    .skip   16384
+stack_top:
+    .section .note.GNU-stack, "", @progbits
