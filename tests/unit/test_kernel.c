@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sources: hypervisor/kernel/memory.c hypervisor/kernel/log.c hypervisor/kernel/thread.c hypervisor/kernel/task.c hypervisor/kernel/ipc.c hypervisor/kernel/sched.c hypervisor/kernel/timeout.c hypervisor/kernel/map.c hypervisor/kernel/syscall.c hypervisor/kernel/console.c hypervisor/kernel/without_virt.c hypervisor/lib/string.c hypervisor/lib/format.c tests/unit/fake/arch.c */
+/* cflags: -Itests/unit/fake */
+/* Scheduling, messages, events, deadlines and grants, on the fake machine. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "abi/layout.h"
+#include "fake.h"
+#include "kernel/ipc.h"
+#include "kernel/map.h"
+
+static struct cpu *cpu;
+static struct task *root, *child, *other;
+
+static int setup(void **state)
+{
+    (void)state;
+    cpu = fake_machine();
+    root = fake_task(NULL, 200);
+    child = fake_task(root, 20);
+    other = fake_task(root, 20);
+    return 0;
+}
+
+/* ---- Scheduling ---------------------------------------------------------------------------- */
+
+static void test_highest_priority_runs_first_come_first(void **state)
+{
+    (void)state;
+    struct thread *low = fake_thread(root, 10);
+    struct thread *first = fake_thread(root, 200);
+    struct thread *second = fake_thread(root, 200);
+
+    assert_ptr_equal(fake_run(cpu), first);
+    assert_ptr_equal(fake_run(cpu), second);
+    assert_ptr_equal(fake_run(cpu), low);
+    assert_ptr_equal(fake_run(cpu), cpu->idle);
+}
+
+static void test_preempted_thread_keeps_its_turn(void **state)
+{
+    (void)state;
+    struct thread *running = fake_thread(root, 50);
+    struct thread *equal = fake_thread(root, 50);
+
+    assert_ptr_equal(fake_run(cpu), running);
+    assert_ptr_equal(kernel_preempted(running), running); /* no switch among equals */
+    struct thread *high = fake_thread(root, 51);
+
+    assert_ptr_equal(kernel_preempted(running), high);
+    assert_ptr_equal(fake_run(cpu), running);
+    assert_ptr_equal(fake_run(cpu), equal);
+}
+
+/* ---- Messages ------------------------------------------------------------------------------- */
+
+static void test_call_switches_to_the_server_and_back(void **state)
+{
+    (void)state;
+    struct thread *server = fake_thread(root, 100);
+    struct thread *client = fake_thread(child, 100);
+
+    assert_ptr_equal(fake_run(cpu), server);
+    assert_ptr_equal(fake_call(server, SYS_IPC_WAIT, 0, TSC_NEVER, 0, 0, 0, 0), client);
+    assert_ptr_equal(fake_call(client, SYS_IPC_CALL, server->id, TSC_NEVER, 1, 2, 3, 4), server);
+    assert_int_equal(fake_status(server), STATUS_OK);
+    assert_int_equal(server->arch.frame.arg[0], client->id);
+    assert_int_equal(server->arch.frame.arg[1], MESSAGE_IPC);
+    assert_int_equal(server->arch.frame.arg[5], 4);
+    assert_ptr_equal(fake_call(server, SYS_IPC_REPLY_WAIT, client->id, TSC_NEVER, 5, 6, 7, 8),
+                     client);
+    assert_int_equal(client->arch.frame.arg[2], 5);
+    assert_int_equal(client->arch.frame.arg[5], 8);
+    assert_int_equal(server->state, THREAD_WAITING);
+}
+
+static void test_sender_waits_for_a_busy_receiver(void **state)
+{
+    (void)state;
+    struct thread *client = fake_thread(child, 100);
+    struct thread *server = fake_thread(root, 90);
+
+    assert_ptr_equal(fake_run(cpu), client);
+    assert_ptr_equal(fake_call(client, SYS_IPC_SEND, server->id, TSC_NEVER, 9, 0, 0, 0), server);
+    assert_int_equal(client->state, THREAD_SENDING);
+    /* The receiver gets it at once, and the higher sender preempts it. */
+    assert_ptr_equal(fake_call(server, SYS_IPC_WAIT, 0, TSC_NEVER, 0, 0, 0, 0), client);
+    assert_int_equal(fake_status(client), STATUS_OK);
+    assert_int_equal(server->arch.frame.arg[2], 9);
+}
+
+static void test_strangers_may_not_talk(void **state)
+{
+    (void)state;
+    struct thread *a = fake_thread(child, 100);
+    struct thread *b = fake_thread(other, 90);
+
+    assert_ptr_equal(fake_run(cpu), a);
+    fake_call(a, SYS_IPC_SEND, b->id, TSC_NEVER, 0, 0, 0, 0);
+    assert_int_equal(fake_status(a), STATUS_DENIED);
+    fake_call(a, SYS_EVENT_SIGNAL, b->id, 1, 0, 0, 0, 0);
+    assert_int_equal(fake_status(a), STATUS_DENIED);
+    fake_call(a, SYS_IPC_SEND, a->id, TSC_NEVER, 0, 0, 0, 0);
+    assert_int_equal(fake_status(a), STATUS_BAD_ID);
+    fake_call(a, SYS_IPC_SEND, 12345, TSC_NEVER, 0, 0, 0, 0);
+    assert_int_equal(fake_status(a), STATUS_BAD_ID);
+}
+
+static void test_only_the_called_may_answer(void **state)
+{
+    (void)state;
+    struct thread *server = fake_thread(root, 100);
+    struct thread *client = fake_thread(child, 100);
+    struct thread *impostor = fake_thread(root, 50);
+
+    fake_run(cpu);
+    fake_call(server, SYS_IPC_WAIT, 0, TSC_NEVER, 0, 0, 0, 0);
+    fake_call(client, SYS_IPC_CALL, server->id, TSC_NEVER, 0, 0, 0, 0);
+    thread_wake(cpu->current);
+    arch_activate(cpu, impostor);
+    ready_remove(&cpu->ready, impostor);
+    fake_call(impostor, SYS_IPC_REPLY_WAIT, client->id, TSC_NEVER, 0, 0, 0, 0);
+    assert_int_equal(fake_status(impostor), STATUS_BAD_ID);
+    assert_int_equal(client->state, THREAD_CALLING);
+}
+
+static void test_deadlines(void **state)
+{
+    (void)state;
+    struct thread *client = fake_thread(child, 100);
+    struct thread *server = fake_thread(root, 90);
+
+    assert_ptr_equal(fake_run(cpu), client);
+    fake_call(client, SYS_IPC_SEND, server->id, TSC_NOW, 0, 0, 0, 0);
+    assert_int_equal(fake_status(client), STATUS_TIMEOUT);
+
+    assert_ptr_equal(fake_call(client, SYS_IPC_CALL, server->id, 2000, 0, 0, 0, 0), server);
+    assert_int_equal(fake_timer, 2000);
+    fake_now = 1999;
+    kernel_timer(cpu);
+    assert_int_equal(client->state, THREAD_SENDING);
+    fake_now = 2000;
+    kernel_timer(cpu);
+    assert_ptr_equal(kernel_preempted(server), client);
+    assert_int_equal(fake_status(client), STATUS_TIMEOUT);
+    assert_null(server->senders.first);
+    assert_int_equal(fake_timer, TSC_NEVER);
+}
+
+static void test_wait_ends_at_its_deadline(void **state)
+{
+    (void)state;
+    struct thread *self = fake_thread(root, 100);
+
+    fake_run(cpu);
+    assert_ptr_equal(fake_call(self, SYS_IPC_WAIT, 0, TSC_NOW, 0, 0, 0, 0), self);
+    assert_int_equal(self->arch.frame.arg[1], MESSAGE_TIMEOUT);
+    assert_ptr_equal(fake_call(self, SYS_IPC_WAIT, 0, 5000, 0, 0, 0, 0), cpu->idle);
+    fake_now = 5001;
+    kernel_timer(cpu);
+    assert_ptr_equal(fake_run(cpu), self);
+    assert_int_equal(self->arch.frame.arg[1], MESSAGE_TIMEOUT);
+}
+
+static void test_timeouts_stay_sorted(void **state)
+{
+    struct thread *thread[30];
+
+    (void)state;
+    srand(2);
+    for (int i = 0; i < 30; i++) {
+        thread[i] = fake_thread(root, 1);
+        timeout_add(&cpu->timeouts, thread[i], (tsc_time)(rand() % 50));
+    }
+    for (int i = 0; i < 30; i += 3) {
+        timeout_remove(&cpu->timeouts, thread[i]);
+        timeout_remove(&cpu->timeouts, thread[i]);
+    }
+    tsc_time last = 0;
+
+    for (int i = 0; i < 20; i++) {
+        struct thread *next = timeout_expired(&cpu->timeouts, 100);
+
+        assert_true(next->deadline >= last);
+        last = next->deadline;
+    }
+    assert_null(timeout_expired(&cpu->timeouts, TSC_NEVER));
+}
+
+static void test_events_are_collected_and_wake(void **state)
+{
+    (void)state;
+    struct thread *self = fake_thread(root, 100);
+    struct thread *peer = fake_thread(root, 100);
+
+    fake_run(cpu);
+    ipc_signal(self, 1);
+    ipc_signal(self, 4);
+    fake_call(self, SYS_IPC_WAIT, 0, TSC_NEVER, 0, 0, 0, 0);
+    assert_int_equal(self->arch.frame.arg[1], MESSAGE_EVENTS);
+    assert_int_equal(self->arch.frame.arg[2], 5);
+    assert_ptr_equal(fake_call(self, SYS_IPC_WAIT, 0, TSC_NEVER, 0, 0, 0, 0), peer);
+    /* Nobody but the kernel says that a child has ended. */
+    fake_call(peer, SYS_EVENT_SIGNAL, self->id, EVENT_CHILD | 2, 0, 0, 0, 0);
+    assert_int_equal(self->arch.frame.arg[2], 2);
+    assert_int_equal(self->state, THREAD_READY);
+}
+
+/* ---- Tasks ----------------------------------------------------------------------------------- */
+
+static void test_end_of_a_task_reaches_its_parent_and_partners(void **state)
+{
+    (void)state;
+    struct thread *parent = fake_thread(root, 100);
+    struct thread *server = fake_thread(child, 90);
+    struct thread *second = fake_thread(child, 80);
+
+    fake_run(cpu);
+    fake_call(parent, SYS_IPC_CALL, server->id, TSC_NEVER, 0, 0, 0, 0);
+    assert_ptr_equal(cpu->current, server);
+    assert_ptr_equal(kernel_exception(server, 13, 0, 0), parent);
+    arch_activate(cpu, parent);
+    assert_int_equal(fake_status(parent), STATUS_BAD_ID);
+    assert_int_equal(parent->events, EVENT_CHILD);
+    assert_int_equal(second->state, THREAD_DEAD);
+    assert_null(thread_find(second->id));
+    assert_int_equal(child->state, TASK_FAILED);
+    fake_call(parent, SYS_TASK_STATUS, child->id, 0, 0, 0, 0, 0);
+    assert_int_equal(parent->arch.frame.arg[0], TASK_FAILED);
+    assert_int_equal(parent->arch.frame.arg[1], 13);
+    fake_call(parent, SYS_THREAD_CREATE, child->id, 0x400000, 0x500000, 1, 0, 0);
+    assert_int_equal(fake_status(parent), STATUS_BAD_ID);
+}
+
+static void test_thread_create_checks(void **state)
+{
+    (void)state;
+    struct thread *self = fake_thread(child, 100);
+
+    fake_run(cpu);
+    fake_call(self, SYS_THREAD_CREATE, child->id, 0x400000, 0x500000, 101, 7, 0);
+    assert_int_equal(fake_status(self), STATUS_BAD_ARGUMENT); /* above its own priority */
+    fake_call(self, SYS_THREAD_CREATE, child->id, USER_TOP, 0x500000, 1, 7, 0);
+    assert_int_equal(fake_status(self), STATUS_BAD_ARGUMENT);
+    fake_call(self, SYS_THREAD_CREATE, root->id, 0x400000, 0x500000, 1, 7, 0);
+    assert_int_equal(fake_status(self), STATUS_BAD_ID);
+    fake_call(self, SYS_THREAD_CREATE, child->id, 0x400000, 0x500000, 1, 7, 0);
+    assert_int_equal(fake_status(self), STATUS_OK);
+    assert_non_null(thread_find((thread_id)self->arch.frame.arg[0]));
+    while (fake_status(self) == STATUS_OK) {
+        fake_call(self, SYS_THREAD_CREATE, child->id, 0x400000, 0x500000, 1, 7, 0);
+    }
+    assert_int_equal(fake_status(self), STATUS_NO_MEMORY); /* its quota, not the machine's */
+    assert_true(memory_free() > 100);
+}
+
+static void test_bad_calls(void **state)
+{
+    (void)state;
+    struct thread *self = fake_thread(child, 100);
+
+    fake_run(cpu);
+    fake_call(self, SYSCALL_COUNT, 0, 0, 0, 0, 0, 0);
+    assert_int_equal(fake_status(self), STATUS_BAD_CALL);
+    fake_call(self, SYS_CONSOLE_WRITE, 1, 'x', 0, 0, 0, 0);
+    assert_int_equal(fake_status(self), STATUS_DENIED);
+    fake_call(self, SYS_MACHINE_END, 0, 0, 0, 0, 0, 0);
+    assert_int_equal(fake_status(self), STATUS_DENIED);
+    fake_call(self, SYS_VM_CREATE, 0, 0, 0, 0, 0, 0);
+    assert_int_equal(fake_status(self), STATUS_UNSUPPORTED);
+    fake_call(self, SYS_TASK_CREATE, 1000, 0, 0, 0, 0, 0);
+    assert_int_equal(fake_status(self), STATUS_NO_MEMORY);
+}
+
+static void test_failed_task_create_gives_everything_back(void **state)
+{
+    (void)state;
+    uint64_t before = memory_free(), used = root->quota.used;
+    struct task *task;
+
+    for (uint64_t frames = 0; frames < 2; frames++) {
+        assert_int_equal(task_create(root, frames, &task), STATUS_NO_MEMORY);
+        assert_int_equal(memory_free(), before);
+        assert_int_equal(root->quota.used, used);
+    }
+}
+
+/* ---- Grants ---------------------------------------------------------------------------------- */
+
+#define HERE 0x10000000UL
+
+static void test_grants_need_what_they_give(void **state)
+{
+    (void)state;
+    struct thread *self = fake_thread(root, 100);
+    struct mapping mapping;
+
+    fake_run(cpu);
+    arch_space_map(&root->space, HERE, 0x700000, 2 * PAGE_SIZE, MEM_READ | MEM_WRITE,
+                   &root->quota);
+    fake_call(self, SYS_MEM_MAP, child->id, HERE, HERE, 3 * PAGE_SIZE, MEM_READ, 0);
+    assert_int_equal(fake_status(self), STATUS_NOT_MAPPED);
+    assert_false(arch_space_lookup(&child->space, HERE, &mapping)); /* all or nothing */
+    fake_call(self, SYS_MEM_MAP, child->id, HERE, HERE, PAGE_SIZE, MEM_ALL, 0);
+    assert_int_equal(fake_status(self), STATUS_DENIED);
+    fake_call(self, SYS_MEM_MAP, child->id, HERE + 1, HERE, PAGE_SIZE, MEM_READ, 0);
+    assert_int_equal(fake_status(self), STATUS_BAD_ARGUMENT);
+    fake_call(self, SYS_MEM_MAP, child->id, HERE, USER_TOP - PAGE_SIZE, 2 * PAGE_SIZE, MEM_READ,
+              0);
+    assert_int_equal(fake_status(self), STATUS_BAD_ARGUMENT);
+    fake_call(self, SYS_MEM_MAP, child->id, HERE, HERE, 2 * PAGE_SIZE, MEM_READ, 0);
+    assert_int_equal(fake_status(self), STATUS_OK);
+    fake_call(self, SYS_MEM_MAP, child->id, HERE, HERE, PAGE_SIZE, MEM_READ, 0);
+    assert_int_equal(fake_status(self), STATUS_EXISTS);
+    assert_true(arch_space_lookup(&child->space, HERE + PAGE_SIZE, &mapping));
+    assert_int_equal(mapping.rights, MEM_READ);
+}
+
+static void test_what_the_kernel_shares_is_not_given_on(void **state)
+{
+    (void)state;
+    struct thread *self = fake_thread(root, 100);
+    void *frame = frame_alloc(&root->quota);
+
+    fake_run(cpu);
+    arch_space_map(&root->space, HERE, arch_pool_physical(frame), PAGE_SIZE,
+                   MEM_READ | MEM_WRITE, &root->quota);
+    fake_call(self, SYS_MEM_MAP, child->id, HERE, HERE, PAGE_SIZE, MEM_READ, 0);
+    assert_int_equal(fake_status(self), STATUS_DENIED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_highest_priority_runs_first_come_first, setup),
+        cmocka_unit_test_setup(test_preempted_thread_keeps_its_turn, setup),
+        cmocka_unit_test_setup(test_call_switches_to_the_server_and_back, setup),
+        cmocka_unit_test_setup(test_sender_waits_for_a_busy_receiver, setup),
+        cmocka_unit_test_setup(test_strangers_may_not_talk, setup),
+        cmocka_unit_test_setup(test_only_the_called_may_answer, setup),
+        cmocka_unit_test_setup(test_deadlines, setup),
+        cmocka_unit_test_setup(test_wait_ends_at_its_deadline, setup),
+        cmocka_unit_test_setup(test_timeouts_stay_sorted, setup),
+        cmocka_unit_test_setup(test_events_are_collected_and_wake, setup),
+        cmocka_unit_test_setup(test_end_of_a_task_reaches_its_parent_and_partners, setup),
+        cmocka_unit_test_setup(test_thread_create_checks, setup),
+        cmocka_unit_test_setup(test_bad_calls, setup),
+        cmocka_unit_test_setup(test_failed_task_create_gives_everything_back, setup),
+        cmocka_unit_test_setup(test_grants_need_what_they_give, setup),
+        cmocka_unit_test_setup(test_what_the_kernel_shares_is_not_given_on, setup),
+    };
+    return cmocka_run_group_tests_name("kernel", tests, NULL, NULL);
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sources: hypervisor/kernel/memory.c hypervisor/kernel/log.c hypervisor/kernel/thread.c hypervisor/kernel/task.c hypervisor/kernel/ipc.c hypervisor/kernel/sched.c hypervisor/kernel/timeout.c hypervisor/kernel/map.c hypervisor/kernel/syscall.c hypervisor/kernel/console.c hypervisor/kernel/without_virt.c hypervisor/lib/string.c hypervisor/lib/format.c tests/unit/fake/arch.c */
+/* cflags: -Itests/unit/fake */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "kernel/memory.h"
+
+#define FRAMES 64
+
+static _Alignas(65536) uint8_t pool[FRAMES * PAGE_SIZE];
+
+static int setup(void **state)
+{
+    (void)state;
+    memory_init(pool, sizeof(pool));
+    return 0;
+}
+
+static void test_quota_is_a_limit(void **state)
+{
+    struct quota quota = {.limit = 3};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        assert_non_null(frame_alloc(&quota));
+    }
+    assert_null(frame_alloc(&quota));
+    assert_int_equal(quota.used, 3);
+}
+
+static void test_frames_are_zero_and_come_back(void **state)
+{
+    struct quota quota = {.limit = FRAMES};
+    uint64_t before = memory_free();
+    uint8_t *frame = frame_alloc(&quota);
+
+    (void)state;
+    frame[0] = frame[PAGE_SIZE - 1] = 0xff;
+    frame_free(&quota, frame);
+    assert_int_equal(memory_free(), before);
+    uint8_t *again = frame_alloc(&quota);
+
+    assert_ptr_equal(again, frame);
+    assert_int_equal(again[0] | again[PAGE_SIZE - 1], 0);
+}
+
+static void test_pool_runs_out_kindly(void **state)
+{
+    struct quota quota = {.limit = 10 * FRAMES};
+    unsigned count = 0;
+
+    (void)state;
+    while (frame_alloc(&quota)) {
+        count++;
+    }
+    assert_int_equal(memory_free(), 0);
+    assert_int_equal(count, quota.used);
+    assert_int_equal(count, FRAMES - 1); /* one for the bitmap */
+}
+
+static void test_runs_are_aligned(void **state)
+{
+    struct quota quota = {.limit = FRAMES};
+
+    (void)state;
+    assert_non_null(frame_alloc(&quota));
+    uint8_t *three = frames_alloc(&quota, 3);
+
+    assert_non_null(three);
+    assert_int_equal((uintptr_t)(three - pool) % (4 * PAGE_SIZE), 0);
+    assert_true(memory_owns(three));
+    assert_false(memory_owns(pool + sizeof(pool)));
+}
+
+static void test_random_against_a_model(void **state)
+{
+    struct quota quota = {.limit = FRAMES};
+    void *held[FRAMES];
+    unsigned count = 0;
+
+    (void)state;
+    srand(1);
+    for (int i = 0; i < 20000; i++) {
+        if (rand() % 2) {
+            void *frame = frame_alloc(&quota);
+
+            if (frame) {
+                for (unsigned k = 0; k < count; k++) {
+                    assert_ptr_not_equal(held[k], frame);
+                }
+                held[count++] = frame;
+            }
+        } else if (count > 0) {
+            unsigned pick = (unsigned)rand() % count;
+
+            frame_free(&quota, held[pick]);
+            held[pick] = held[--count];
+        }
+        assert_int_equal(quota.used, count);
+    }
+}
+
+static void test_split_takes_from_the_parent(void **state)
+{
+    struct quota parent = {.limit = 10, .used = 4}, child;
+
+    (void)state;
+    assert_int_equal(quota_split(&parent, &child, 7), STATUS_NO_MEMORY);
+    assert_int_equal(parent.used, 4);
+    assert_int_equal(quota_split(&parent, &child, 6), STATUS_OK);
+    assert_int_equal(child.limit, 6);
+    assert_null(frame_alloc(&parent));
+    assert_non_null(frame_alloc(&child));
+    assert_int_equal(quota_split(&parent, &child, UINT64_MAX), STATUS_NO_MEMORY);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_quota_is_a_limit, setup),
+        cmocka_unit_test_setup(test_frames_are_zero_and_come_back, setup),
+        cmocka_unit_test_setup(test_pool_runs_out_kindly, setup),
+        cmocka_unit_test_setup(test_runs_are_aligned, setup),
+        cmocka_unit_test_setup(test_random_against_a_model, setup),
+        cmocka_unit_test_setup(test_split_takes_from_the_parent, setup),
+    };
+    return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
+}
