@@ -443,6 +443,15 @@ static void wide_accesses_are_two_bytes(void **state)
     access = (struct access){ .size = 2 };
     access_port(0x20, &access);
     assert_int_equal(access.value, 0xfb00);
+
+    access = (struct access){ .value = 0x0e20, .size = 2, .write = true };
+    access_port(0x4d0, &access);
+    access = (struct access){ .size = 2 };
+    access_port(0x4d0, &access);
+    assert_int_equal(access.value, 0x0e20);
+    access = (struct access){ .value = 0x5a0a, .size = 2, .write = true };
+    access_port(0xa0, &access);
+    assert_int_equal(in(0xa1), 0x5a);
 }
 
 int main(void)

@@ -508,6 +508,16 @@ static void speaker_port(void **state)
     assert_in_range(toggles, 65, 67); /* every 15.085 us */
 }
 
+static void a_word_access_is_two_bytes(void **state)
+{
+    struct access access = { .offset = 2, .value = 0xb400, .size = 2, .write = true };
+
+    (void)state;
+    pit_access(&pit, &access); /* counter 2, and then the control word for it */
+    out(0x43, 0xe8);
+    assert_int_equal(in(0x42) & 0x3f, 0x34);
+}
+
 static void reset_disarms(void **state)
 {
     (void)state;
@@ -553,6 +563,7 @@ int main(void)
         cmocka_unit_test_setup(bcd_counts_in_decimals, setup),
         cmocka_unit_test_setup(zero_is_65536_and_one_is_no_storm, setup),
         cmocka_unit_test_setup(speaker_port, setup),
+        cmocka_unit_test_setup(a_word_access_is_two_bytes, setup),
         cmocka_unit_test_setup(reset_disarms, setup),
         cmocka_unit_test_setup(works_for_centuries, setup),
     };

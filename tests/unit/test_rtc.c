@@ -234,6 +234,7 @@ static void update_interrupt(void **state)
     assert_false(line);
     at(SECOND);
     assert_true(line);
+    assert_int_equal(timer_run(&queue), TIME_NEVER); /* until the guest has seen it */
     assert_int_equal(in(0x0c) & 0xb0, 0x90);
     assert_false(line);
     assert_int_equal(in(0x0c), 0);

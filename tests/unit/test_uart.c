@@ -158,6 +158,13 @@ static void transmit_by_interrupts(void **state)
     edges = 0;
     out(IER, 0x07);
     assert_int_equal(edges, 1);
+    assert_int_equal(in(IIR), 0xc2);
+    out(IER, 0x07); /* enabled already: nothing new */
+    assert_false(line);
+    out(IER, 0x05);
+    edges = 0;
+    out(IER, 0x07);
+    assert_int_equal(edges, 1);
     out(DATA, 'x'); /* without a look at IIR there is an edge nevertheless */
     assert_int_equal(edges, 2);
 }
@@ -374,6 +381,15 @@ static void a_disconnected_one_swallows(void **state)
     assert_int_equal(in(LSR), 0x60);
 }
 
+static void status_registers_are_read_only(void **state)
+{
+    (void)state;
+    out(LSR, 0xff);
+    out(MSR, 0xff);
+    assert_int_equal(in(LSR), 0x60);
+    assert_int_equal(in(MSR), 0xb0);
+}
+
 static void wide_accesses_are_bytes(void **state)
 {
     struct access access = { .offset = LCR, .value = 0x0b03, .size = 2, .write = true };
@@ -405,6 +421,7 @@ int main(void)
         cmocka_unit_test_setup(divisor_latch, setup),
         cmocka_unit_test_setup(clearing_the_fifos, setup),
         cmocka_unit_test_setup(a_disconnected_one_swallows, setup),
+        cmocka_unit_test_setup(status_registers_are_read_only, setup),
         cmocka_unit_test_setup(wide_accesses_are_bytes, setup),
     };
 

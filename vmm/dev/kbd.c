@@ -20,9 +20,7 @@ void kbd_command_access(void *device, struct access *access)
 {
     struct kbd *kbd = device;
 
-    if (access->size != 1) {
-        access_bytewise(kbd, access, kbd_command_access);
-    } else if (!access->write) {
+    if (!access->write) {
         access->value = 0xff & ~STATUS_INPUT_FULL;
     } else if ((access->value & (COMMAND_PULSE | PULSE_NOT_RESET)) == COMMAND_PULSE) {
         kbd->reset(kbd->machine);

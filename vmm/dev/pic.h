@@ -10,16 +10,16 @@
 #include "dev.h"
 
 struct pic_chip {
-    uint8_t lines; /* level of the inputs IR0 to IR7 */
-    uint8_t irr;   /* interrupt request: latched edges, and levels */
-    uint8_t isr;   /* in service */
-    uint8_t imr;   /* masked */
-    uint8_t elcr;  /* level triggered */
-    uint8_t vector;  /* of IR0, from ICW2 */
-    uint8_t lowest;  /* the input of lowest priority; the next one up is the highest */
-    uint8_t icw;     /* the initialization word that comes next: 2 to 4, 0 outside of it */
-    bool single;     /* ICW1: no ICW3 */
-    bool with_icw4;  /* ICW1 */
+    uint8_t lines;  /* level of the inputs IR0 to IR7 */
+    uint8_t irr;    /* interrupt request: latched edges, and levels */
+    uint8_t isr;    /* in service */
+    uint8_t imr;    /* masked */
+    uint8_t elcr;   /* level triggered */
+    uint8_t vector; /* of IR0, from ICW2 */
+    uint8_t lowest; /* the input of lowest priority; the next one up is the highest */
+    uint8_t icw;    /* the initialization word that comes next: 2 to 4, 0 outside of it */
+    bool single;    /* ICW1: no ICW3 */
+    bool with_icw4; /* ICW1 */
     bool auto_eoi;
     bool rotate_on_auto_eoi;
     bool nested_cascade; /* the master's special fully nested mode */

@@ -5,6 +5,7 @@
 enum {
     PORT_92_RESET = 0x01,
     PORT_92_A20 = 0x02,
+    PORT_92_WRITABLE = PORT_92_RESET | PORT_92_A20,
 
     CONTROL_RESET = 0x04, /* of the processor or the system: a VM knows one reset */
     CONTROL_WRITABLE = 0x0e,
@@ -25,11 +26,8 @@ void reset_port_92_access(void *device, struct access *access)
 {
     struct reset *reset = device;
 
-    if (access->size != 1) {
-        access_bytewise(reset, access, reset_port_92_access);
-    } else if (access->write) {
-        write_register(reset, &reset->port_92,
-                       access->value & (PORT_92_RESET | PORT_92_A20), PORT_92_RESET);
+    if (access->write) {
+        write_register(reset, &reset->port_92, access->value & PORT_92_WRITABLE, PORT_92_RESET);
     } else {
         access->value = reset->port_92;
     }
@@ -39,9 +37,7 @@ void reset_control_access(void *device, struct access *access)
 {
     struct reset *reset = device;
 
-    if (access->size != 1) {
-        access_bytewise(reset, access, reset_control_access);
-    } else if (access->write) {
+    if (access->write) {
         write_register(reset, &reset->control, access->value & CONTROL_WRITABLE, CONTROL_RESET);
     } else {
         access->value = reset->control;
