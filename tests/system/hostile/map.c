@@ -3,57 +3,52 @@
  * status (abi/syscall.h). Ends with the number of calls that answered something else. */
 #include "hostile.h"
 
-struct attempt {
-    const char *what;
-    int64_t status, expected;
-};
+static uint64_t wrong;
+
+static void expect(const char *what, int64_t status, int64_t expected)
+{
+    if (status != expected) {
+        say("hostile: wrong status for: ");
+        say(what);
+        say("\n");
+        wrong++;
+    }
+}
 
 void user_main(uint64_t argument)
 {
     const uint64_t words[5] = {0};
     thread_id vcpu, thread;
-    uint64_t wrong = 0;
     uint8_t byte;
 
     (void)argument;
-    const struct attempt attempts[] = {
-        {"vCPU without a VM", sys_vcpu_create(VMM_STATE_BASE, 1, &vcpu), STATUS_BAD_ID},
-        {"VM", sys_vm_create(), STATUS_OK},
-        {"second VM", sys_vm_create(), STATUS_EXISTS},
-        {"page it does not hold", sys_vm_map(0, 0x7000000000UL, PAGE_SIZE, MEM_READ),
-         STATUS_NOT_MAPPED},
-        {"kernel's address", sys_vm_map(0, 0xffffffff80200000UL, PAGE_SIZE, MEM_READ),
-         STATUS_BAD_ARGUMENT},
-        {"read-only page with write", sys_vm_map(0, USER_PARTITION_INFO, PAGE_SIZE,
-                                                 MEM_READ | MEM_WRITE), STATUS_DENIED},
-        {"own data with execute", sys_vm_map(0, USER_CONSOLE, PAGE_SIZE, MEM_ALL),
-         STATUS_DENIED},
-        {"range that wraps", sys_vm_map(0, USER_CONSOLE, 0UL - PAGE_SIZE, MEM_READ),
-         STATUS_BAD_ARGUMENT},
-        {"vCPU", sys_vcpu_create(VMM_STATE_BASE, 1, &vcpu), STATUS_OK},
-        {"its state page", sys_vm_map(0, VMM_STATE_BASE, PAGE_SIZE, MEM_READ), STATUS_DENIED},
-        {"own page", sys_vm_map(0, USER_CONSOLE, PAGE_SIZE, MEM_READ), STATUS_OK},
-        {"the same again", sys_vm_map(0, USER_CONSOLE, PAGE_SIZE, MEM_READ), STATUS_EXISTS},
-        {"unknown task", sys_mem_map(77, USER_CONSOLE, USER_CONSOLE, PAGE_SIZE, MEM_READ),
-         STATUS_BAD_ID},
-        {"more kernel memory than its quota", sys_task_create(1UL << 40, &thread),
-         STATUS_NO_MEMORY},
-        {"higher priority", sys_thread_create(0, USER_IMAGE_BASE, 0, 255, 0, &thread),
-         STATUS_BAD_ID},
-        {"board's console", sys_console_write(words, 1), STATUS_DENIED},
-        {"typed bytes", sys_console_read(&byte), STATUS_DENIED},
-        {"machine off", sys_machine_end(MACHINE_OFF), STATUS_DENIED},
-        {"unknown call", syscall5(SYSCALL_COUNT, 0, 0, 0, 0, 0, NULL), STATUS_BAD_CALL},
-    };
-
-    for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++) {
-        if (attempts[i].status != attempts[i].expected) {
-            say("hostile: wrong status for: ");
-            say(attempts[i].what);
-            say("\n");
-            wrong++;
-        }
-    }
-    say(wrong ? "hostile: something went through\n" : "hostile: every call was refused as documented\n");
+    expect("vCPU without a VM", sys_vcpu_create(VMM_STATE_BASE, 1, &vcpu), STATUS_BAD_ID);
+    expect("VM", sys_vm_create(), STATUS_OK);
+    expect("second VM", sys_vm_create(), STATUS_EXISTS);
+    expect("page it does not hold", sys_vm_map(0, 0x7000000000UL, PAGE_SIZE, MEM_READ),
+           STATUS_NOT_MAPPED);
+    expect("kernel's address", sys_vm_map(0, 0xffffffff80200000UL, PAGE_SIZE, MEM_READ),
+           STATUS_BAD_ARGUMENT);
+    expect("read-only page with write", sys_vm_map(0, USER_PARTITION_INFO, PAGE_SIZE, MEM_READ | MEM_WRITE),
+           STATUS_DENIED);
+    expect("own data with execute", sys_vm_map(0, USER_CONSOLE, PAGE_SIZE, MEM_ALL), STATUS_DENIED);
+    expect("range that wraps", sys_vm_map(0, USER_CONSOLE, 0UL - PAGE_SIZE, MEM_READ),
+           STATUS_BAD_ARGUMENT);
+    expect("vCPU", sys_vcpu_create(VMM_STATE_BASE, 1, &vcpu), STATUS_OK);
+    expect("its state page", sys_vm_map(0, VMM_STATE_BASE, PAGE_SIZE, MEM_READ), STATUS_DENIED);
+    expect("own page", sys_vm_map(0, USER_CONSOLE, PAGE_SIZE, MEM_READ), STATUS_OK);
+    expect("the same again", sys_vm_map(0, USER_CONSOLE, PAGE_SIZE, MEM_READ), STATUS_EXISTS);
+    expect("unknown task", sys_mem_map(77, USER_CONSOLE, USER_CONSOLE, PAGE_SIZE, MEM_READ),
+           STATUS_BAD_ID);
+    expect("more kernel memory than its quota", sys_task_create(1UL << 40, &thread),
+           STATUS_NO_MEMORY);
+    expect("higher priority", sys_thread_create(0, USER_IMAGE_BASE, 0, 255, 0, &thread),
+           STATUS_BAD_ID);
+    expect("board's console", sys_console_write(words, 1), STATUS_DENIED);
+    expect("typed bytes", sys_console_read(&byte), STATUS_DENIED);
+    expect("machine off", sys_machine_end(MACHINE_OFF), STATUS_DENIED);
+    expect("unknown call", syscall5(SYSCALL_COUNT, 0, 0, 0, 0, 0, NULL), STATUS_BAD_CALL);
+    say(wrong ? "hostile: something went through\n"
+              : "hostile: every call was answered as documented\n");
     sys_task_end(wrong);
 }
