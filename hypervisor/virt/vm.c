@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "virt/vm.h"
 
+#include "abi/layout.h"
 #include "kernel/calls.h"
 #include "kernel/map.h"
 #include "kernel/task.h"
@@ -48,7 +49,7 @@ struct thread *call_vm_map(struct thread *self)
     if (!vm) {
         return call_return(self, STATUS_BAD_ID);
     }
-    if (!range_valid(gpa, size, GPA_LIMIT) || !range_valid(from, size, GPA_LIMIT * 2) ||
+    if (!range_valid(gpa, size, GPA_LIMIT) || !range_valid(from, size, USER_TOP) ||
         rights == 0 || rights > MEM_ALL || (rights & MEM_READ) == 0) {
         return call_return(self, STATUS_BAD_ARGUMENT);
     }
