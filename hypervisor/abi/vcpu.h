@@ -24,7 +24,8 @@ enum vcpu_state_group {
     STATE_TABLES = 1 << 4,   /* gdtr, idtr */
     STATE_DEBUG = 1 << 5,    /* dr7 (dr0..3 and dr6 belong to the guest while it runs) */
     STATE_MSRS = 1 << 6,     /* star .. pat below */
-    STATE_ALL = (1 << 7) - 1,
+    STATE_XCR0 = 1 << 7,     /* xcr0: a reply to EXIT_XSETBV; never brought by an exit */
+    STATE_ALL = (1 << 8) - 1,
 };
 
 enum exit_reason {
@@ -160,6 +161,8 @@ struct vcpu_state {
     uint64_t sysenter_esp;
     uint64_t sysenter_eip;
     uint64_t pat;                    /* 0x1d0 */
+
+    uint64_t xcr0;                   /* 0x1d8 STATE_XCR0 */
 };
 _Static_assert(offsetof(struct vcpu_state, valid) == 0x018, "abi");
 _Static_assert(offsetof(struct vcpu_state, irq) == 0x028, "abi");
