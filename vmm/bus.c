@@ -124,14 +124,10 @@ static bool access_split(struct bus *bus, struct access *access)
     return split.claimed;
 }
 
-bool bus_access(struct bus *bus, struct access *access)
+/* Kept apart, so that the way to the device that was hit last needs no stack frame. */
+__attribute__((noinline)) static bool access_another(struct bus *bus, struct access *access)
 {
     uint64_t address = access->offset;
-
-    if (contains(&bus->range[bus->last], address, access->size)) {
-        return access_device(&bus->range[bus->last], access);
-    }
-
     unsigned next = first_above(bus, address);
     const struct bus_range *range = &bus->range[next];
 
@@ -143,4 +139,14 @@ bool bus_access(struct bus *bus, struct access *access)
     }
     bus->last = next;
     return access_device(range, access);
+}
+
+bool bus_access(struct bus *bus, struct access *access)
+{
+    const struct bus_range *last = &bus->range[bus->last];
+
+    if (contains(last, access->offset, access->size)) {
+        return access_device(last, access);
+    }
+    return access_another(bus, access);
 }

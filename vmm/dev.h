@@ -31,9 +31,11 @@ typedef void (*access_fn)(void *device, struct access *access);
 
 /*
  * For a device of byte-wide registers: makes a wider access one byte at a time, lowest address
- * first, as the ISA bus does. `one_byte` is called with accesses of size 1.
+ * first, as the ISA bus does. `one_byte` is called with accesses of size 1. Cold, so that it
+ * stays out of the access functions, whose usual way is short.
  */
-static inline void access_bytewise(void *device, struct access *access, access_fn one_byte)
+__attribute__((cold)) static inline void access_bytewise(void *device, struct access *access,
+                                                         access_fn one_byte)
 {
     uint64_t answer = 0;
 
