@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From .config to tables and image: see `scripts/generate`."""

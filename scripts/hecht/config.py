@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads a .config: values together with where they stand in the menus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import kconfiglib
+
+from hecht.errors import ConfigError, Problem
+
+
+class Config:
+    """The values of one .config. Symbols are named without their prefix CONFIG_."""
+
+    def __init__(self, kconfig: Path, config: Path) -> None:
+        self._kconf = kconfiglib.Kconfig(str(kconfig), warn_to_stderr=False)
+        if not config.is_file():
+            raise ConfigError([Problem(f"{config} is missing; run: make qemu_svm_defconfig")])
+        try:
+            self._kconf.load_config(str(config))
+        except UnicodeDecodeError as error:
+            raise ConfigError([Problem(f"{config} is no UTF-8 text: {error.reason}")]) from None
+        self._refuse_what_was_ignored()
+
+    def _refuse_what_was_ignored(self) -> None:
+        """What kconfiglib only warns of would silently become a default: an error here. Symbols
+        that no longer exist are what `make oldconfig` tidies up, and do no harm."""
+        problems = [Problem(warning) for warning in self._kconf.warnings
+                    if "undefined symbol" not in warning]
+        if problems:
+            raise ConfigError(problems)
+
+    def is_on(self, symbol: str) -> bool:
+        return self._kconf.syms[symbol].str_value == "y"
+
+    def text(self, symbol: str) -> str:
+        return self._kconf.syms[symbol].str_value
+
+    def number(self, symbol: str, absent: int = 0) -> int:
+        """`absent` when the symbol's menu is not there."""
+        value = self._kconf.syms[symbol].str_value
+        base = 16 if self._kconf.syms[symbol].orig_type == kconfiglib.HEX else 10
+        return int(value, base) if value else absent
+
+    def default(self, symbol: str) -> str:
+        for value, condition in self._kconf.syms[symbol].defaults:
+            if kconfiglib.expr_value(condition):
+                return value.str_value
+        return ""
+
+    def place(self, symbol: str) -> str:
+        """The way to it through the menus: 'Board > Console > Speed of the serial port'."""
+        node = self._kconf.syms[symbol].nodes[0]
+        path = []
+        while node is not None and node is not self._kconf.top_node:
+            if node.prompt:
+                path.append(node.prompt[0])
+            node = node.parent
+        return " > ".join(reversed(path))

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is wrong with a configuration, in words for the person who wrote it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: what, at which symbols (with their values), what would do."""
+    what: str
+    symbols: list[tuple[str, str, str]] = field(default_factory=list)  # name, value, menu place
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        lines = [f"error: {self.what}"]
+        lines += [f"  CONFIG_{name}={value}  ({place})" for name, value, place in self.symbols]
+        if self.remedy:
+            lines.append(f"  {self.remedy}")
+        return "\n".join(lines)
+
+
+class ConfigError(Exception):
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+# Making and changing configurations (kconfig-frontends), and what make has to know of one.
+
+ifdef CONFIG
+export KCONFIG_CONFIG := build/configs/$(CONFIG).config
+defconfig_of_config := $(wildcard configs/$(CONFIG)_defconfig tests/configs/$(CONFIG)_defconfig)
+ifeq ($(defconfig_of_config),)
+$(error CONFIG=$(CONFIG): there is neither configs/$(CONFIG)_defconfig nor \
+    tests/configs/$(CONFIG)_defconfig)
+endif
+$(KCONFIG_CONFIG): $(defconfig_of_config) Kconfig
+	@mkdir -p $(@D)
+	@kconfig-conf --defconfig=$< Kconfig >/dev/null
+	@touch $@
+else
+export KCONFIG_CONFIG ?= .config
+$(KCONFIG_CONFIG):
+	@echo "There is no $@ yet: taking configs/qemu_svm_defconfig"
+	@kconfig-conf --defconfig=configs/qemu_svm_defconfig Kconfig >/dev/null
+endif
+
+.PHONY: menuconfig nconfig oldconfig olddefconfig savedefconfig
+menuconfig:
+	kconfig-mconf Kconfig
+nconfig:
+	kconfig-nconf Kconfig
+oldconfig olddefconfig:
+	kconfig-conf --$@ Kconfig
+savedefconfig: $(KCONFIG_CONFIG)
+	kconfig-conf --savedefconfig=defconfig Kconfig
+	@echo "Written to ./defconfig; configs/NAME_defconfig would make it a named configuration."
+
+# Only as goals: files of that name are sources, not targets.
+$(filter %_defconfig,$(MAKECMDGOALS)): FORCE
+	@file="$(firstword $(wildcard configs/$@ tests/configs/$@))"; \
+	if [ -z "$$file" ]; then \
+	    echo "There is no configs/$@; there are: $(notdir $(wildcard configs/*_defconfig))" >&2; \
+	    exit 1; \
+	fi; \
+	kconfig-conf --defconfig="$$file" Kconfig
+
+# The generator's own parts, whatever they make.
+GENERATOR := scripts/generate $(wildcard scripts/hecht/*.py) Kconfig
+
+ifneq ($(CONFIGURED),)
+config_mk := build/configs/$(subst /,_,$(patsubst ./%,%,$(KCONFIG_CONFIG))).mk
+$(config_mk): $(KCONFIG_CONFIG) $(GENERATOR)
+	@mkdir -p $(@D)
+	@scripts/generate $< --makefile $@
+include $(config_mk)
+OUT := build/$(NAME)
+endif
+
+.PHONY: FORCE
+FORCE:

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+# How things are compiled and linked. The same warnings hold for everything, with gcc and clang.
+
+WARNINGS := -Wall -Wextra -Wconversion -Wsign-conversion -Wvla -Wshadow -Werror
+
+# The path of the folder does not get into the image, so two folders give the same bytes.
+COMMON_FLAGS := -std=gnu17 $(WARNINGS) -O2 -g -ffile-prefix-map=$(CURDIR)=. \
+    -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
+    -fno-strict-aliasing -mgeneral-regs-only -mno-red-zone
+# User mode could have a red zone; without one there is one difference less.
+KERNEL_FLAGS := $(COMMON_FLAGS) -fno-pic -mcmodel=kernel -Ihypervisor -Ihypervisor/x86
+USER_FLAGS := $(COMMON_FLAGS) -fno-pic -Ihypervisor
+SIGMA0_FLAGS := $(USER_FLAGS) -Ihypervisor/system
+VMM_FLAGS := $(USER_FLAGS) -Ivmm
+MINI_FLAGS := $(COMMON_FLAGS) -fno-pic -Ihypervisor -Iguests/mini/lib
+
+LINK_FLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
+    -Wl,-z,noexecstack -Wl,--fatal-warnings
+
+# Makes one kind of object: $(call objects,KIND,FLAGS) defines the rules that compile C and
+# assembly files of the source tree, and of the generated tables, into $(OUT)/KIND/FILE.o.
+define objects
+$$(OUT)/$(1)/%.o: %
+	@mkdir -p $$(@D)
+	@echo "  CC      $$@"
+	@$$(CC) $(2) -MMD -MP -c -o $$@ $$<
+$$(OUT)/$(1)/generated/%.o: $$(OUT)/generated/%
+	@mkdir -p $$(@D)
+	@echo "  CC      $$@"
+	@$$(CC) $(2) -MMD -MP -c -o $$@ $$<
+endef
+
+# $(call objects_of,KIND,SOURCES)
+objects_of = $(patsubst %,$(OUT)/$(1)/%.o,$(2))

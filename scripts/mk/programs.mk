@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+# Kernel, σ0, VMMs and small guests. Folders are compiled whole; the configuration chooses files.
+
+.PHONY: programs tables size
+programs: $(OUT)/kernel.elf $(OUT)/sigma0.elf
+
+sources = $(wildcard $(foreach folder,$(1),$(folder)/*.c $(folder)/*.S))
+
+# ---- Tables -----------------------------------------------------------------------------------
+
+# Always asked, since a guest's file can change beside .config; it writes only what changes.
+$(OUT)/.tables: FORCE $(if $(PACKAGED_GUEST),build/guest/lock)
+	@mkdir -p $(OUT)
+	@scripts/generate $(KCONFIG_CONFIG) --tables $(OUT)
+tables: $(OUT)/.tables
+	@echo "Written to $(OUT)/generated; the whole model is $(OUT)/model.json"
+
+$(OUT)/generated/%.c: $(OUT)/.tables ;
+
+# ---- Kernel -----------------------------------------------------------------------------------
+
+kernel_folders := hypervisor/kernel hypervisor/lib hypervisor/x86
+ifneq ($(BACKENDS),)
+kernel_folders += hypervisor/virt $(BACKENDS:%=hypervisor/x86/%)
+kernel_unwanted := hypervisor/kernel/without_virt.c
+endif
+kernel_sources := $(filter-out $(kernel_unwanted),$(call sources,$(kernel_folders)))
+kernel_objects := $(call objects_of,kernel,$(kernel_sources)) \
+    $(OUT)/kernel/generated/kernel_config.c.o
+
+$(eval $(call objects,kernel,$(KERNEL_FLAGS)))
+
+$(OUT)/kernel.elf: $(kernel_objects) hypervisor/x86/kernel.lds
+	@echo "  LINK    $@"
+	@$(CC) $(LINK_FLAGS) -Wl,-T,hypervisor/x86/kernel.lds -o $@ $(kernel_objects)
+
+# ---- σ0 and VMMs ------------------------------------------------------------------------------
+
+user_sources := $(call sources,hypervisor/lib hypervisor/lib/user)
+sigma0_sources := $(call sources,hypervisor/system) $(user_sources)
+vmm_sources := $(call sources,vmm vmm/dev) $(user_sources)
+sigma0_objects := $(call objects_of,sigma0,$(sigma0_sources)) \
+    $(OUT)/sigma0/generated/sigma0_config.c.o
+vmm_objects := $(call objects_of,vmm,$(vmm_sources))
+vmm_programs := $(VMS:%=$(OUT)/vmm-%.elf)
+
+$(eval $(call objects,sigma0,$(SIGMA0_FLAGS)))
+$(eval $(call objects,vmm,$(VMM_FLAGS)))
+
+$(OUT)/sigma0.elf: $(sigma0_objects) hypervisor/system/user.lds
+	@echo "  LINK    $@"
+	@$(CC) $(LINK_FLAGS) -Wl,-T,hypervisor/system/user.lds -o $@ $(sigma0_objects)
+
+$(vmm_programs): $(OUT)/vmm-%.elf: $(vmm_objects) $(OUT)/vmm/generated/vmm_%.c.o \
+    hypervisor/system/user.lds
+	@echo "  LINK    $@"
+	@$(CC) $(LINK_FLAGS) -Wl,-T,hypervisor/system/user.lds -o $@ $(filter %.o,$^)
+programs: $(vmm_programs)
+
+# ---- Small guests -----------------------------------------------------------------------------
+
+mini_shared := $(call objects_of,mini,guests/mini/start.S $(call sources,guests/mini/lib))
+mini_archive := $(OUT)/mini/lib.a
+mini_programs := $(patsubst guests/mini/%.c,$(OUT)/mini/%.bin,$(wildcard guests/mini/*.c))
+
+$(eval $(call objects,mini,$(MINI_FLAGS)))
+
+# Of the shared library a small guest takes what it uses.
+$(mini_archive): $(call objects_of,mini,$(call sources,hypervisor/lib))
+	@rm -f $@
+	@$(AR) rcsD $@ $^
+
+$(OUT)/mini/%.elf: $(OUT)/mini/guests/mini/%.c.o $(mini_shared) $(mini_archive) \
+    guests/mini/mini.lds
+	@echo "  LINK    $@"
+	@$(CC) $(LINK_FLAGS) -Wl,--no-warn-rwx-segments -Wl,-T,guests/mini/mini.lds -o $@ \
+	    $(filter %.o %.a,$^)
+$(OUT)/mini/%.bin: $(OUT)/mini/%.elf
+	@$(OBJCOPY) -O binary $< $@
+.PHONY: mini
+mini: $(mini_programs)
+programs: $(MINI_GUESTS:%=$(OUT)/mini/%.bin)
+.SECONDARY:
+
+# ---- Packaged Linux guest ---------------------------------------------------------------------
+
+build/guest/lock: $(filter-out %/lock,$(wildcard guests/linux/*)) $(if $(LOCK),FORCE)
+	@echo "  GUEST   build/guest"
+	@guests/linux/build build/guest --cache build/cache
+	@touch $@
+
+# ---- Sizes ------------------------------------------------------------------------------------
+
+size: programs
+	@scripts/size $(OUT)
+
+-include $(shell [ -d $(OUT) ] && find $(OUT) -name '*.d')
