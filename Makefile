@@ -9,7 +9,7 @@
 # Which configuration? The one in .config; or that of `make CONFIG=NAME ...`, which takes
 # NAME_defconfig from configs/ or tests/configs/ and leaves .config alone.
 
-MAKEFLAGS += --no-builtin-rules --no-builtin-variables
+MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 .SUFFIXES:
@@ -17,8 +17,9 @@ MAKEFLAGS += --no-builtin-rules --no-builtin-variables
 .PHONY: iso
 iso:
 
-CC ?= gcc
-AR ?= ar
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 OBJCOPY ?= objcopy
 export LC_ALL := C.UTF-8
 export PYTHONDONTWRITEBYTECODE := 1

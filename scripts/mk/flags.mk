@@ -14,7 +14,7 @@ SIGMA0_FLAGS := $(USER_FLAGS) -Ihypervisor/system
 VMM_FLAGS := $(USER_FLAGS) -Ivmm
 MINI_FLAGS := $(COMMON_FLAGS) -fno-pic -Ihypervisor -Iguests/mini/lib
 
-LINK_FLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
+LINK_FLAGS := -nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
     -Wl,-z,noexecstack -Wl,--fatal-warnings
 
 # Makes one kind of object: $(call objects,KIND,FLAGS) defines the rules that compile C and
