@@ -74,7 +74,7 @@ void boot_start_state(struct vcpu_state *state, const struct boot_entry *entry)
     const struct vcpu_segment none = { .attributes = SEGMENT_UNUSABLE };
 
     *state = (struct vcpu_state){
-        .dirty = STATE_ALL,
+        .dirty = STATE_ALL & ~(uint32_t)STATE_XCR0,
         .gpr = { [GPR_RSP] = entry->rsp, [GPR_RSI] = entry->rsi, [GPR_RDI] = entry->rdi },
         .rip = entry->rip,
         .rflags = RFLAGS_FIXED,
@@ -91,5 +91,6 @@ void boot_start_state(struct vcpu_state *state, const struct boot_entry *entry)
         .gdtr = { .base = BOOT_GDT, .limit = GDT_ENTRIES * 8 - 1 },
         .idtr = { .limit = 0 },
         .pat = PAT_RESET,
+        .xcr0 = 1, /* SDM vol 3, 9.1.1; loaded only where there is an XCR0 */
     };
 }

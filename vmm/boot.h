@@ -41,5 +41,5 @@ struct boot_entry {
 void boot_build_tables(const struct guest_ram *ram);
 
 /* Makes `state` the start-up state of a vCPU: 64-bit mode on the tables above, marks all groups
- * dirty, nothing pending. */
+ * but XCR0 dirty (that is for a vCPU that has one), nothing pending. */
 void boot_start_state(struct vcpu_state *state, const struct boot_entry *entry);

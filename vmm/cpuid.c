@@ -23,6 +23,7 @@
 #define PASS_ALL UINT32_MAX
 
 #define HYPERVISOR_PRESENT BIT(31)
+#define XSAVE BIT(26)
 #define OSXSAVE BIT(27)
 #define CR4_OSXSAVE (1u << 18)
 #define XSAVE_LEAF 0xdu
@@ -30,6 +31,10 @@
 /* x87, SSE, AVX, and the three of AVX-512 (SDM vol 1, 13.1). The kernel's XCR0 allows no more. */
 #define XSAVE_COMPONENTS 0xe7u
 #define XSAVE_LEGACY_END 576u
+#define XCR0_X87 0x01u
+#define XCR0_SSE 0x02u
+#define XCR0_AVX 0x04u
+#define XCR0_AVX512 0xe0u
 #define XSAVE_SUBLEAVES 8u
 
 /* The bits of 1:EDX that AMD repeats in 8000_0001:EDX. */
@@ -71,7 +76,7 @@ static const struct cpuid_rule policy[] = {
       .ecx = { .pass = BIT(0) /* SSE3 */ | BIT(1) /* PCLMULQDQ */ | BIT(9) /* SSSE3 */ |
                        BIT(12) /* FMA */ | BIT(13) /* CX16 */ | BIT(19) /* SSE4.1 */ |
                        BIT(20) /* SSE4.2 */ | BIT(22) /* MOVBE */ | BIT(23) /* POPCNT */ |
-                       BIT(25) /* AES */ | BIT(26) /* XSAVE */ | BIT(28) /* AVX */ |
+                       BIT(25) /* AES */ | XSAVE | BIT(28) /* AVX */ |
                        BIT(29) /* F16C */ | BIT(30) /* RDRAND */,
                .set = HYPERVISOR_PRESENT },
       .edx = PASS(EDX_COMMON | BIT(11) /* SEP */ | BIT(19) /* CLFSH */ | BIT(25) /* SSE */ |
@@ -220,6 +225,11 @@ static void limit_leaves(struct cpuid_table *table)
     table->range[CPUID_EXTENDED].count = extended->eax - 0x80000000 + 1;
 }
 
+bool cpuid_has_xsave(const struct cpuid_table *table)
+{
+    return table->basic[1].value.ecx & XSAVE;
+}
+
 /* Leaf 0xd shows the components above and no others, and the sizes that follow from it. */
 static void limit_xsave(struct cpuid_table *table)
 {
@@ -227,7 +237,7 @@ static void limit_xsave(struct cpuid_table *table)
     uint32_t components = sub[0].value.eax & XSAVE_COMPONENTS;
     uint32_t size = XSAVE_LEGACY_END;
 
-    if (!(table->basic[1].value.ecx & BIT(26))) {
+    if (!cpuid_has_xsave(table)) {
         for (uint32_t i = 0; i < XSAVE_SUBLEAVES; i++) {
             sub[i] = (struct cpuid_entry){ .dynamic = CPUID_STATIC };
         }
@@ -293,6 +303,16 @@ void cpuid_build(struct cpuid_table *table, const struct cpuid_host *host, uint6
     tell_frequency(table, tsc_khz);
 }
 
+bool cpuid_xcr0_valid(const struct cpuid_table *table, uint64_t value)
+{
+    uint64_t allowed = cpuid_find(table, XSAVE_LEAF, 0)->value.eax;
+    uint64_t avx512 = value & XCR0_AVX512;
+
+    return cpuid_has_xsave(table) && (value & XCR0_X87) && !(value & ~allowed) &&
+           (!(value & XCR0_AVX) || (value & XCR0_SSE)) &&
+           (!avx512 || (avx512 == XCR0_AVX512 && (value & XCR0_AVX)));
+}
+
 struct cpuid_leaf cpuid_dynamic(const struct cpuid_entry *entry, const struct cpuid_host *host,
                                 uint32_t leaf, uint32_t subleaf, uint64_t cr4)
 {
@@ -300,7 +320,7 @@ struct cpuid_leaf cpuid_dynamic(const struct cpuid_entry *entry, const struct cp
 
     switch (entry->dynamic) {
     case CPUID_OSXSAVE:
-        if ((value.ecx & BIT(26)) && (cr4 & CR4_OSXSAVE)) {
+        if ((value.ecx & XSAVE) && (cr4 & CR4_OSXSAVE)) {
             value.ecx |= OSXSAVE;
         }
         break;

@@ -79,6 +79,12 @@ static inline const struct cpuid_entry *cpuid_find(const struct cpuid_table *tab
     return &table->subleaf[entry->subleaf_first + subleaf];
 }
 
+/* Would a processor with this CPUID take the value for XCR0 (SDM vol 1, 13.3)? */
+bool cpuid_xcr0_valid(const struct cpuid_table *table, uint64_t value);
+
+/* Whether the guest has XSAVE at all. */
+bool cpuid_has_xsave(const struct cpuid_table *table);
+
 /* The answer of an entry with CPUID_OSXSAVE or CPUID_XSAVE_SIZE. */
 struct cpuid_leaf cpuid_dynamic(const struct cpuid_entry *entry, const struct cpuid_host *host,
                                 uint32_t leaf, uint32_t subleaf, uint64_t cr4);

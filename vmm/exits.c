@@ -3,7 +3,9 @@
 #include "exits.h"
 
 #include "code.h"
+#include "cr.h"
 #include "msr.h"
+#include "report.h"
 #include "vm.h"
 
 void exit_complete(struct vm *vm)
@@ -97,6 +99,94 @@ void exit_msr_write(struct vm *vm)
     exit_complete(vm);
 }
 
+/* ---- Control registers -------------------------------------------------------------------- */
+
+#define CR0_LMSW 0xfu
+#define CR0_PE 0x1u
+#define CR0_TS 0x8u
+
+/* What the hardware says of the access, or the instruction itself where it does not. */
+static struct cr_access find_cr_access(struct vm *vm)
+{
+    const struct vcpu_exit *exit = &vm->state->exit;
+    struct cr_access access = { .kind = exit->cr.write ? CR_MOV_TO : CR_MOV_FROM,
+                                .number = exit->cr.number,
+                                .gpr = exit->cr.gpr % GPR_COUNT,
+                                .length = (uint8_t)exit->insn_length };
+
+    if (exit->cr.decode || exit->insn_length == 0) {
+        struct code code;
+        code_fetch(vm, &code);
+        if (!cr_decode(code.byte, code.length, code_is_64_bit(vm->state), &access)) {
+            report_fatal(vm, "an access to a control register that cannot be emulated");
+        }
+    }
+    return access;
+}
+
+/* CR8 is the task priority of a local APIC. There is none, but it reads back. */
+static bool access_cr8(struct vm *vm, const struct cr_access *access)
+{
+    uint64_t *gpr = &vm->state->gpr[access->gpr];
+
+    if (access->kind == CR_MOV_FROM) {
+        *gpr = vm->cr8;
+        return true;
+    }
+    if (*gpr > 15) {
+        return false;
+    }
+    vm->cr8 = (uint8_t)*gpr;
+    return true;
+}
+
+static bool access_cr(struct vm *vm, const struct cr_access *access)
+{
+    struct vcpu_state *state = vm->state;
+    uint64_t *gpr = &state->gpr[access->gpr];
+
+    switch (access->kind) {
+    case CR_CLTS:
+        return cr_write(state, 0, state->cr0 & ~(uint64_t)CR0_TS);
+    case CR_LMSW: /* sets PE, but never clears it */
+        return cr_write(state, 0, (state->cr0 & ~(uint64_t)(CR0_LMSW & ~CR0_PE)) |
+                                      (*gpr & CR0_LMSW));
+    case CR_MOV_TO:
+        return access->number == 8 ? access_cr8(vm, access)
+                                   : cr_write(state, access->number, *gpr);
+    case CR_MOV_FROM:
+        break;
+    }
+    switch (access->number) {
+    case 0:
+        *gpr = state->cr0;
+        return true;
+    case 3:
+        *gpr = state->cr3;
+        return true;
+    case 4:
+        *gpr = state->cr4;
+        return true;
+    default:
+        return access->number == 8 && access_cr8(vm, access);
+    }
+}
+
+void exit_cr_access(struct vm *vm)
+{
+    vm_need(vm, STATE_IP | STATE_RSP | STATE_CONTROL | STATE_SEGMENTS);
+    struct cr_access access = find_cr_access(vm);
+
+    if (!access_cr(vm, &access)) {
+        vm_inject_error(vm, VECTOR_GP, 0);
+        return;
+    }
+    if (access.kind == CR_MOV_FROM && access.gpr == GPR_RSP) {
+        vm->state->dirty |= STATE_RSP;
+    }
+    vm_advance(vm, access.length);
+}
+
 /* ---- The others --------------------------------------------------------------------------- */
 
 /* There are no hypercalls; the guest is told so in RAX instead of by #UD, since CPUID shows
@@ -107,11 +197,21 @@ void exit_hypercall(struct vm *vm)
     exit_complete(vm);
 }
 
-/* XCR0 is switched by the kernel, which executes an XSETBV with a value that it supports and
- * does not forward it. */
+/* The kernel loads what it is given after its own checks; that the guest sees no component
+ * which CPUID does not show is decided here. Privilege and CR4.OSXSAVE were checked by the
+ * processor, before it exited. */
 void exit_xsetbv(struct vm *vm)
 {
-    vm_inject_error(vm, VECTOR_GP, 0);
+    struct vcpu_state *state = vm->state;
+    uint64_t value = state->gpr[GPR_RDX] << 32 | (uint32_t)state->gpr[GPR_RAX];
+
+    if ((uint32_t)state->gpr[GPR_RCX] != 0 || !cpuid_xcr0_valid(&vm->cpuid, value)) {
+        vm_inject_error(vm, VECTOR_GP, 0);
+        return;
+    }
+    state->xcr0 = value;
+    state->dirty |= STATE_XCR0;
+    exit_complete(vm);
 }
 
 /* An exception of the guest's own that the hardware intercepted: it gets it after all. */

@@ -13,6 +13,6 @@ void exit_msr_write(struct vm *vm);
 void exit_hypercall(struct vm *vm);
 void exit_xsetbv(struct vm *vm);
 void exit_exception(struct vm *vm);
-void exit_cr_access(struct vm *vm); /* cr.c */
-void exit_io(struct vm *vm);        /* io.c */
-void exit_memory(struct vm *vm);    /* mmio.c */
+void exit_cr_access(struct vm *vm);
+void exit_io(struct vm *vm);     /* io.c */
+void exit_memory(struct vm *vm); /* mmio.c */

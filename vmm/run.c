@@ -103,6 +103,9 @@ static void start(struct vm *vm)
         report_unloadable(vm, error);
     }
     boot_start_state(vm->state, &entry);
+    if (cpuid_has_xsave(&vm->cpuid)) {
+        vm->state->dirty |= STATE_XCR0;
+    }
     vm->offered = 0;
     settle(vm);
 }
@@ -181,7 +184,7 @@ _Noreturn void vm_run(struct vm *vm)
         if (vm->state->irq != vm->offered) {
             acknowledge(vm);
         }
-        vm->exits[vm->state->exit.reason % EXIT_REASON_COUNT]++;
+        vm->exits[vm->state->exit.reason]++;
         handle_exit(vm);
         if (vm->attention) {
             heed_request(vm);

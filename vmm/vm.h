@@ -22,6 +22,7 @@ struct vm {
     tsc_time deadline;
 
     struct cpuid_table cpuid;
+    uint8_t cr8;
     uint64_t exits[EXIT_REASON_COUNT];
     uint32_t unknown_msr[MSRS_REPORTED]; /* told on the console already */
     unsigned unknown_msrs;

@@ -207,6 +207,26 @@ static void follows_osxsave(void **state)
     assert_int_equal(cpuid_dynamic(entry, &host, 1, 0, 1u << 18).ecx & (1u << 27), 1u << 27);
 }
 
+static void judges_xcr0(void **state)
+{
+    (void)state;
+    struct processor p = { .intel = true, .basic_max = 0x16, .extended_max = 0x80000008 };
+    static const uint64_t good[] = { 1, 3, 7, 0xe7 };
+    static const uint64_t bad[] = { 0, 2, 5, 6, 0xe3, 0x27, 0x18, 0x1f, 0x207, 1UL << 63 | 1 };
+
+    build(&p, 0);
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_true(cpuid_xcr0_valid(&table, good[i]));
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_false(cpuid_xcr0_valid(&table, bad[i]));
+    }
+    p.little = true;
+    build(&p, 0);
+    assert_false(cpuid_has_xsave(&table));
+    assert_false(cpuid_xcr0_valid(&table, 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +238,7 @@ int main(void)
         cmocka_unit_test(names_the_hypervisor),
         cmocka_unit_test(limits_xsave),
         cmocka_unit_test(follows_osxsave),
+        cmocka_unit_test(judges_xcr0),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

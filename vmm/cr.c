@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cr.h"
+
+#define CR0_PE (UINT64_C(1) << 0)
+#define CR0_MP (UINT64_C(1) << 1)
+#define CR0_EM (UINT64_C(1) << 2)
+#define CR0_TS (UINT64_C(1) << 3)
+#define CR0_ET (UINT64_C(1) << 4)
+#define CR0_NW (UINT64_C(1) << 29)
+#define CR0_CD (UINT64_C(1) << 30)
+#define CR0_PG (UINT64_C(1) << 31)
+#define CR0_KNOWN UINT64_C(0xe005003f)
+#define CR0_LMSW (CR0_PE | CR0_MP | CR0_EM | CR0_TS)
+
+#define CR4_PAE (UINT64_C(1) << 5)
+/* What belongs to the features that the CPUID policy shows: all up to PCE but MCE, then OSFXSR,
+ * OSXMMEXCPT, UMIP, FSGSBASE, OSXSAVE, SMEP and SMAP. */
+#define CR4_SHOWN UINT64_C(0x350fbf)
+
+#define EFER_LME (UINT64_C(1) << 8)
+#define EFER_LMA (UINT64_C(1) << 10)
+#define CS_LONG 0x200u /* L, in vcpu_segment.attributes */
+#define CR3_RESERVED (UINT64_C(0xfff) << 52)
+
+/* SDM vol 2, "MOV - Move to/from Control Registers"; vol 3, 4.1.2 and 9.8.5. */
+static bool write_cr0(struct vcpu_state *state, uint64_t value)
+{
+    bool paging = value & CR0_PG, was_paging = state->cr0 & CR0_PG;
+    bool code_is_long = state->segment[SEG_CS].attributes & CS_LONG;
+
+    if (value >> 32 || (paging && !(value & CR0_PE)) || ((value & CR0_NW) && !(value & CR0_CD))) {
+        return false;
+    }
+    if (paging && !was_paging && (state->efer & EFER_LME)) {
+        if (!(state->cr4 & CR4_PAE) || code_is_long) {
+            return false;
+        }
+        state->efer |= EFER_LMA;
+    }
+    if (!paging && was_paging && (state->efer & EFER_LMA)) {
+        if (code_is_long) {
+            return false;
+        }
+        state->efer &= ~EFER_LMA;
+    }
+    state->cr0 = (value & CR0_KNOWN) | CR0_ET;
+    return true;
+}
+
+static bool write_cr4(struct vcpu_state *state, uint64_t value)
+{
+    if ((value & ~CR4_SHOWN) || (!(value & CR4_PAE) && (state->efer & EFER_LMA))) {
+        return false;
+    }
+    state->cr4 = value;
+    return true;
+}
+
+static bool write_cr3(struct vcpu_state *state, uint64_t value)
+{
+    if (value & CR3_RESERVED) {
+        return false;
+    }
+    state->cr3 = value;
+    return true;
+}
+
+bool cr_write(struct vcpu_state *state, unsigned number, uint64_t value)
+{
+    bool good = number == 0   ? write_cr0(state, value)
+                : number == 3 ? write_cr3(state, value)
+                : number == 4 ? write_cr4(state, value)
+                              : false;
+    if (good) {
+        state->dirty |= STATE_CONTROL;
+    }
+    return good;
+}
+
+/* ---- Decoding ----------------------------------------------------------------------------- */
+
+#define REX_B 0x1u
+#define REX_R 0x4u
+
+bool cr_decode(const uint8_t *code, unsigned length, bool long_mode, struct cr_access *access)
+{
+    unsigned at = 0, rex = 0;
+    bool lock = false;
+
+    for (; at < length; at++) {
+        bool is_rex = long_mode && (code[at] & 0xf0) == 0x40;
+        bool is_legacy = (code[at] & 0xe7) == 0x26 || (code[at] & 0xfc) == 0x64 ||
+                         code[at] == 0xf0 || (code[at] & 0xfe) == 0xf2;
+        if (!is_rex && !is_legacy) {
+            break;
+        }
+        lock |= code[at] == 0xf0;
+        rex = is_rex ? code[at] : 0; /* only one right before the opcode counts */
+    }
+    if (at + 2 > length || code[at] != 0x0f) {
+        return false;
+    }
+    uint8_t opcode = code[at + 1];
+    if (opcode == 0x06) {
+        *access = (struct cr_access){ .kind = CR_CLTS, .length = (uint8_t)(at + 2) };
+        return true;
+    }
+    if (at + 3 > length) {
+        return false;
+    }
+    uint8_t modrm = code[at + 2];
+    *access = (struct cr_access){ .gpr = (uint8_t)((modrm & 7) | (rex & REX_B ? 8 : 0)),
+                                  .length = (uint8_t)(at + 3) };
+    if (opcode == 0x01) {
+        access->kind = CR_LMSW;
+        return (modrm & 0xf8) == 0xf0; /* /6, register */
+    }
+    /* AMD: LOCK MOV CR0 is MOV CR8 (APM vol 3, "MOV CRn"). */
+    access->kind = opcode == 0x22 ? CR_MOV_TO : CR_MOV_FROM;
+    access->number = (uint8_t)((modrm >> 3 & 7) | (rex & REX_R || lock ? 8 : 0));
+    return opcode == 0x20 || opcode == 0x22;
+}
