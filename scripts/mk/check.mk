@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+# Tests. Each part can be run by itself; `make check` runs them all and counts.
+
+# ---- Unit tests: on the host, under the sanitizers --------------------------------------------
+
+UNIT_CC := gcc
+UNIT_FLAGS := -std=gnu17 $(WARNINGS) -g -O1 -fsanitize=address,undefined \
+    -fno-sanitize-recover=all -fno-omit-frame-pointer -Ihypervisor -Ivmm
+
+.PHONY: unit
+ifneq ($(filter unit unit-%,$(goals)),)
+unit_tests := $(wildcard tests/unit/test_*.c)
+build/unit/rules.mk: $(unit_tests) scripts/unit-rules
+	@mkdir -p $(@D)
+	@scripts/unit-rules >$@
+include build/unit/rules.mk
+-include $(shell [ -d build/unit ] && find build/unit -name '*.d')
+
+# A test runs again only when it was built anew. Its log stays; a failed one is shown.
+$(unit_logs): %/log: %/program
+	@echo "  TEST    $(notdir $*)"
+	@if ASAN_OPTIONS=detect_leaks=1 timeout 120 $< >$@.new 2>&1; then mv $@.new $@; \
+	else cat $@.new; echo "FAILED: $(notdir $*)"; exit 1; fi
+
+unit: $(unit_logs)
+	@cat $(unit_logs) | awk '/^\[  PASSED  \]/ { passed += $$4 } \
+	    END { printf "unit: %d passed in %d programs\n", passed, $(words $(unit_logs)) }'
+
+# For one subject: make unit-pic
+unit-%: build/unit/test_%/log
+	@tail -n 3 $<
+endif

@@ -15,7 +15,7 @@ VMM_FLAGS := $(USER_FLAGS) -Ivmm
 MINI_FLAGS := $(COMMON_FLAGS) -fno-pic -Ihypervisor -Iguests/mini/lib
 
 LINK_FLAGS := -nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
-    -Wl,-z,noexecstack -Wl,--fatal-warnings
+    -Wl,-z,noexecstack
 
 # Makes one kind of object: $(call objects,KIND,FLAGS) defines the rules that compile C and
 # assembly files of the source tree, and of the generated tables, into $(OUT)/KIND/FILE.o.

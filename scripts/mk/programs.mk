@@ -32,7 +32,7 @@ $(eval $(call objects,kernel,$(KERNEL_FLAGS)))
 
 $(OUT)/kernel.elf: $(kernel_objects) hypervisor/x86/kernel.lds
 	@echo "  LINK    $@"
-	@$(CC) $(LINK_FLAGS) -Wl,-T,hypervisor/x86/kernel.lds -o $@ $(kernel_objects)
+	@$(CC) $(LINK_FLAGS) -Wl,--fatal-warnings -Wl,-T,hypervisor/x86/kernel.lds -o $@ $(kernel_objects)
 
 # ---- σ0 and VMMs ------------------------------------------------------------------------------
 
@@ -49,12 +49,12 @@ $(eval $(call objects,vmm,$(VMM_FLAGS)))
 
 $(OUT)/sigma0.elf: $(sigma0_objects) hypervisor/system/user.lds
 	@echo "  LINK    $@"
-	@$(CC) $(LINK_FLAGS) -Wl,-T,hypervisor/system/user.lds -o $@ $(sigma0_objects)
+	@$(CC) $(LINK_FLAGS) -Wl,--fatal-warnings -Wl,-T,hypervisor/system/user.lds -o $@ $(sigma0_objects)
 
 $(vmm_programs): $(OUT)/vmm-%.elf: $(vmm_objects) $(OUT)/vmm/generated/vmm_%.c.o \
     hypervisor/system/user.lds
 	@echo "  LINK    $@"
-	@$(CC) $(LINK_FLAGS) -Wl,-T,hypervisor/system/user.lds -o $@ $(filter %.o,$^)
+	@$(CC) $(LINK_FLAGS) -Wl,--fatal-warnings -Wl,-T,hypervisor/system/user.lds -o $@ $(filter %.o,$^)
 programs: $(vmm_programs)
 
 # ---- Small guests -----------------------------------------------------------------------------
@@ -73,7 +73,7 @@ $(mini_archive): $(call objects_of,mini,$(call sources,hypervisor/lib))
 $(OUT)/mini/%.elf: $(OUT)/mini/guests/mini/%.c.o $(mini_shared) $(mini_archive) \
     guests/mini/mini.lds
 	@echo "  LINK    $@"
-	@$(CC) $(LINK_FLAGS) -Wl,--no-warn-rwx-segments -Wl,-T,guests/mini/mini.lds -o $@ \
+	@$(CC) $(LINK_FLAGS) -Wl,--no-warnings -Wl,-T,guests/mini/mini.lds -o $@ \
 	    $(filter %.o %.a,$^)
 $(OUT)/mini/%.bin: $(OUT)/mini/%.elf
 	@$(OBJCOPY) -O binary $< $@
