@@ -1,70 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Measures round trips out of the guest and back, in TSC ticks: with the emulators set as in
- * docs/measuring.md one tick is one instruction. The cost of reading the TSC itself is taken off.
+ * docs/measuring.md one tick is one instruction. What doing nothing costs is taken off.
  */
 #include "guest.h"
+#include "operations.h"
 
-enum {
-    ROUNDS = 1000,
-    UART_SCRATCH = 0x3ff, /* a register of a user-mode device without side effects */
-    UART_IER = 0x3f9,
-    UART_IIR = 0x3fa,
-    UART_IRQ = 4,
-};
-#define UART_MMIO 0xd0000000UL /* CONFIG_VM0_UART_MMIO of the measuring configuration */
+enum { ROUNDS = 1000 };
 
 static uint32_t sample[ROUNDS];
-
-static void do_nothing(void)
-{
-}
-
-static void do_cpuid(void)
-{
-    cpuid(0, 0);
-}
-
-static void do_out(void)
-{
-    out8(UART_SCRATCH, 0x5a);
-}
-
-static void do_in(void)
-{
-    in8(UART_SCRATCH);
-}
-
-static void do_mmio_write(void)
-{
-    *(volatile uint8_t *)(UART_MMIO + 7) = 0x5a;
-}
-
-static void do_mmio_read(void)
-{
-    (void)*(volatile uint8_t *)(UART_MMIO + 7);
-}
-
-static void on_uart(struct interrupt_frame *frame, uint64_t error)
-{
-    (void)frame;
-    (void)error;
-    irq_end(UART_IRQ);
-}
-
-/* The interrupt is pending already, so HLT wakes at once: the way out, the injection and the
- * handler's end of interrupt, but no waiting. */
-static void do_halt(void)
-{
-    __asm__ volatile("sti; hlt; cli" : : : "memory");
-}
-
-static void raise_uart(void)
-{
-    in8(UART_IIR);
-    out8(UART_IER, 0);
-    out8(UART_IER, 2); /* transmitter empty: pending at once */
-}
 
 static void sort(uint32_t *values, unsigned count)
 {
@@ -81,32 +25,32 @@ static void sort(uint32_t *values, unsigned count)
     }
 }
 
-static void measure(const char *name, void (*prepare)(void), void (*operation)(void),
-                    uint32_t overhead)
+/* Returns the median. */
+static uint32_t measure(const struct operation *operation, uint32_t overhead)
 {
     for (unsigned i = 0; i < ROUNDS; i++) {
-        prepare();
+        if (operation->prepare) {
+            operation->prepare();
+        }
         uint64_t start = ticks();
-        operation();
+
+        operation->run();
         sample[i] = (uint32_t)(ticks() - start) - overhead;
     }
     sort(sample, ROUNDS);
-    print("bench: %s median %u min %u max %u\n", name, sample[ROUNDS / 2], sample[0],
+    print("bench: %s median %u min %u max %u\n", operation->name, sample[ROUNDS / 2], sample[0],
           sample[ROUNDS - 1]);
+    return sample[ROUNDS / 2];
 }
 
-int main(void)
+int main(const char *cmdline)
 {
-    measure("nothing", do_nothing, do_nothing, 0);
-    uint32_t overhead = sample[ROUNDS / 2];
+    (void)cmdline;
+    operations_setup();
+    uint32_t overhead = measure(&operations[0], 0);
 
-    measure("cpuid", do_nothing, do_cpuid, overhead);
-    measure("out", do_nothing, do_out, overhead);
-    measure("in", do_nothing, do_in, overhead);
-    measure("mmio-write", do_nothing, do_mmio_write, overhead);
-    measure("mmio-read", do_nothing, do_mmio_read, overhead);
-    interrupt_set(IRQ_VECTOR + UART_IRQ, on_uart);
-    irq_unmask(UART_IRQ);
-    measure("halt-wake", raise_uart, do_halt, overhead);
+    for (const struct operation *operation = &operations[1]; operation->name; operation++) {
+        measure(operation, overhead);
+    }
     return 0;
 }

@@ -2,8 +2,9 @@
 /* The smallest guest: says that it runs, and ends. */
 #include "guest.h"
 
-int main(void)
+int main(const char *cmdline)
 {
+    (void)cmdline;
     print("mini: hello\n");
     return 0;
 }

@@ -4,6 +4,7 @@
     .globl _start
 _start:
     cli
+    mov     %rsi, %rbx              /* the command line */
     lea     stack_top(%rip), %rsp
     xor     %ebp, %ebp
     lgdt    gdt_pointer(%rip)
@@ -16,6 +17,7 @@ _start:
     mov     %eax, %es
     mov     %eax, %ss
     call    interrupts_setup
+    mov     %rbx, %rdi
     call    main
     mov     %eax, %edi
     call    guest_exit

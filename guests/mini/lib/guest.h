@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-int main(void);
+/* `cmdline` is the VM's (CONFIG_VMn_CMDLINE); what it returns is the VM's exit code. */
+int main(const char *cmdline);
 
 /* ---- Instructions -------------------------------------------------------------------------- */
 
