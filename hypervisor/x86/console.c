@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "x86/console.h"
+
+#include "abi/config.h"
+#include "kernel/arch.h"
+#include "x86/kernel_space.h"
+#include "x86/screen.h"
+#include "x86/serial.h"
+
+enum { INPUT_SIZE = 256 }; /* a power of two */
+
+static struct serial serial;
+static struct screen screen;
+
+/* What was typed and not yet read; more than fits is lost. */
+static struct {
+    uint8_t byte[INPUT_SIZE];
+    unsigned head, tail;
+} input;
+
+void console_init(void)
+{
+    if (kernel_config.consoles & CONSOLE_SERIAL) {
+        serial_init(&serial, kernel_config.serial_port, kernel_config.serial_baud);
+    }
+}
+
+void console_add_screen(const struct framebuffer *mode)
+{
+    /* What the loader does not mention on a BIOS is the VGA in text mode. */
+    static const struct framebuffer vga_text = {
+        .address = 0xb8000, .pitch = 160, .width = 80, .height = 25, .text = true};
+
+    if (mode->address == 0) {
+        mode = &vga_text;
+    }
+    if (kernel_config.consoles & CONSOLE_SCREEN) {
+        bool reachable = mode->address + screen_size(mode) <= 1UL << 32;
+
+        screen_init(&screen, mode, reachable ? (volatile void *)mode->address : NULL);
+    }
+}
+
+void console_map_screen(void)
+{
+    if (screen.columns > 0) {
+        volatile void *base = map_device(screen.mode.address, screen_size(&screen.mode));
+
+        if (screen.base) {
+            screen_move(&screen, base);
+        } else {
+            struct framebuffer mode = screen.mode;
+
+            screen_init(&screen, &mode, base);
+        }
+    }
+}
+
+void arch_console_write(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] == '\n') {
+            serial_write(&serial, '\r');
+        }
+        serial_write(&serial, text[i]);
+        screen_write(&screen, text[i]);
+    }
+}
+
+int console_interrupt_line(void)
+{
+    switch (serial.port) {
+    case 0x3f8:
+    case 0x3e8:
+        return 4;
+    case 0x2f8:
+    case 0x2e8:
+        return 3;
+    default:
+        return -1;
+    }
+}
+
+void console_listen(void)
+{
+    serial_enable_interrupt(&serial);
+}
+
+void console_interrupt(void)
+{
+    /* A port that never runs empty is broken: it does not get the processor for good. */
+    for (unsigned i = 0; i < INPUT_SIZE; i++) {
+        int byte = serial_read(&serial);
+
+        if (byte < 0) {
+            return;
+        }
+        if (input.head - input.tail < INPUT_SIZE) {
+            input.byte[input.head++ % INPUT_SIZE] = (uint8_t)byte;
+        }
+    }
+}
+
+int arch_console_read(void)
+{
+    return input.head == input.tail ? -1 : input.byte[input.tail++ % INPUT_SIZE];
+}

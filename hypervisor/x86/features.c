@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "x86/features.h"
+
+#include "x86/instr.h"
+
+/* CPUID leaf 7, subleaf 0 (SDM vol 2, CPUID). */
+#define CPUID_7_EBX_SMEP (1u << 7)
+#define CPUID_7_EBX_SMAP (1u << 20)
+#define CPUID_7_ECX_UMIP (1u << 2)
+
+void features_enable(void)
+{
+    struct cpuid leaf7 = cpuid_if_present(7, 0);
+    uint64_t cr4 = CR4_PAE | CR4_PGE;
+
+    cr4 |= leaf7.ebx & CPUID_7_EBX_SMEP ? CR4_SMEP : 0;
+    cr4 |= leaf7.ebx & CPUID_7_EBX_SMAP ? CR4_SMAP : 0;
+    cr4 |= leaf7.ecx & CPUID_7_ECX_UMIP ? CR4_UMIP : 0;
+    write_cr4(cr4);
+    /* TS: what a guest left in the FPU cannot be read by a task, which gets #NM instead. */
+    write_cr0(CR0_PG | CR0_WP | CR0_NE | CR0_TS | CR0_MP | CR0_PE);
+    wrmsr(MSR_EFER, EFER_NXE | EFER_LMA | EFER_LME | EFER_SCE);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* GDT, task state segments and the interrupt table: what the processor itself looks things up in. */
+#include "kernel/arch.h"
+
+/* SDM vol 3, 8.7 (figure 8-11), filled up to 128 bytes so that entry.S can index. */
+struct tss {
+    uint32_t reserved0;
+    uint64_t rsp[3]; /* 0x04: rsp[0] is where interrupts from user mode push */
+    uint64_t reserved1;
+    uint64_t ist[7]; /* 0x24 */
+    uint64_t reserved2;
+    uint16_t reserved3;
+    uint16_t io_map; /* 0x66 */
+    uint8_t unused[24];
+} __attribute__((packed, aligned(128)));
+_Static_assert(offsetof(struct tss, rsp) == 4, "SDM vol 3, 8.7 and entry.S");
+_Static_assert(offsetof(struct tss, ist) == 0x24, "SDM vol 3, 8.7");
+_Static_assert(sizeof(struct tss) == 128, "entry.S");
+
+/* Fills the interrupt table, once. */
+void segments_init(void);
+/* Loads GDT, IDT and the processor's TSS (cpu->arch.tss, made here), and makes its stacks. */
+void segments_load(struct cpu *cpu);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* A 16550 as the board's console: output is polled, input comes by interrupt. */
+#include <stdbool.h>
+#include <stdint.h>
+
+struct serial {
+    uint16_t port; /* 0: there is none */
+};
+
+/* Sets up the port for `baud`, 8 data bits, no parity; finds out whether there is one. */
+void serial_init(struct serial *serial, uint16_t port, uint32_t baud);
+void serial_write(const struct serial *serial, char byte);
+/* Received bytes make interrupts from now on. */
+void serial_enable_interrupt(const struct serial *serial);
+/* Next received byte, or -1. */
+int serial_read(const struct serial *serial);
