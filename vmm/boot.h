@@ -22,6 +22,7 @@
 #define BOOT_CMDLINE 0x20000u
 #define BOOT_LOW_RAM_END 0x9fc00u /* where a BIOS would keep its extended data area */
 #define BOOT_HIGH_RAM 0x100000u
+#define BOOT_CMDLINE_MAX (BOOT_LOW_RAM_END - BOOT_CMDLINE) /* with its 0 */
 
 /* A file as σ0 handed it over. size 0: there is none. */
 struct boot_image {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "linux.h"
 
+#include "lib/string.h"
+
 /* Offsets in the zero page, the setup header's also in the file (boot.rst, "Details of header
  * fields"; "zero-page.rst" for the others). */
 enum {
@@ -179,10 +181,10 @@ static const char *load_initrd(const struct guest_ram *ram, const struct header 
 static const char *load_cmdline(const struct guest_ram *ram, const struct header *header,
                                 const char *cmdline)
 {
-    uint64_t length = __builtin_strlen(cmdline);
+    uint64_t length = string_length(cmdline, BOOT_CMDLINE_MAX);
     char *to = guest_ram_at(ram, BOOT_CMDLINE, length + 1);
 
-    if (!to || length > header->cmdline_size || length >= BOOT_LOW_RAM_END - BOOT_CMDLINE) {
+    if (!to || length > header->cmdline_size || length == BOOT_CMDLINE_MAX) {
         return "the command line is longer than the kernel takes";
     }
     __builtin_memcpy(to, cmdline, length + 1);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mini.h"
 
+#include "lib/string.h"
+
 const char *mini_load(const struct guest_ram *ram, struct boot_image image, const char *cmdline,
                       struct boot_entry *entry)
 {
-    uint64_t length = __builtin_strlen(cmdline);
+    uint64_t length = string_length(cmdline, BOOT_CMDLINE_MAX);
     void *image_to = guest_ram_at(ram, BOOT_HIGH_RAM, image.size);
     void *cmdline_to = guest_ram_at(ram, BOOT_CMDLINE, length + 1);
 
@@ -14,7 +16,7 @@ const char *mini_load(const struct guest_ram *ram, struct boot_image image, cons
     if (!image_to) {
         return "the guest's image does not fit into the VM's memory";
     }
-    if (!cmdline_to || length >= BOOT_LOW_RAM_END - BOOT_CMDLINE) {
+    if (!cmdline_to || length == BOOT_CMDLINE_MAX) {
         return "the command line is too long";
     }
     boot_build_tables(ram);

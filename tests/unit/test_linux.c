@@ -1,4 +1,4 @@
-/* sources: vmm/linux.c vmm/mini.c vmm/boot.c */
+/* sources: vmm/linux.c vmm/mini.c vmm/boot.c hypervisor/lib/string.c */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The boot loaders, on images made here: a good one, each field made wrong, and noise. */
 #include <setjmp.h>

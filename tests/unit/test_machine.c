@@ -1,4 +1,4 @@
-/* sources: vmm/machine.c vmm/console.c vmm/bus.c vmm/timer.c vmm/boot.c vmm/linux.c vmm/mini.c vmm/dev/exit.c vmm/dev/kbd.c vmm/dev/pci.c vmm/dev/pic.c vmm/dev/pit.c vmm/dev/reset.c vmm/dev/rtc.c vmm/dev/uart.c hypervisor/lib/format.c */
+/* sources: vmm/machine.c vmm/console.c vmm/bus.c vmm/timer.c vmm/boot.c hypervisor/lib/string.c vmm/linux.c vmm/mini.c vmm/dev/exit.c vmm/dev/kbd.c vmm/dev/pci.c vmm/dev/pic.c vmm/dev/pit.c vmm/dev/reset.c vmm/dev/rtc.c vmm/dev/uart.c hypervisor/lib/format.c */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The machine as a whole: clock, buses, console, and what the guest can ask of it. */
 #include <setjmp.h>
