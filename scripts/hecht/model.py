@@ -35,6 +35,7 @@ class Module:
     name: str
     file: str    # in the image's folder /boot
     source: str  # path on the machine that builds
+    sha256: str = ""  # of a file that the build does not make itself
 
 
 @dataclass
