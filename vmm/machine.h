@@ -6,7 +6,6 @@
  * as it is.
  */
 #include "abi/config.h"
-#include "abi/info.h"
 #include "boot.h"
 #include "bus.h"
 #include "clock.h"

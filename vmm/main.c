@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where the VMM starts: it makes its machine and its VM out of what σ0 gave the partition. */
+#include "abi/info.h"
 #include "abi/layout.h"
 #include "abi/status.h"
 #include "lib/user/syscall.h"
