@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "x86/fpu.h"
+
+#include "count.h"
+#include "kernel/log.h"
+#include "kernel/memory.h"
+#include "x86/instr.h"
+#include "x86/sections.h"
+
+#define CPUID_1_ECX_XSAVE (1u << 26)
+#define CPUID_XSAVE 0xdu
+
+/* XCR0 (SDM vol 3, 2.6). */
+#define XCR0_X87 (1UL << 0)
+#define XCR0_SSE (1UL << 1)
+#define XCR0_AVX (1UL << 2)
+#define XCR0_MPX (3UL << 3)
+#define XCR0_AVX512 (7UL << 5)
+#define XCR0_PKRU (1UL << 9)
+/* What a guest may have; the rest (AMX and what comes later) is not saved, so not given. */
+#define XCR0_KNOWN (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_MPX | XCR0_AVX512 | XCR0_PKRU)
+
+#define FXSAVE_SIZE 512u
+#define XSAVE_HEADER_SIZE 64u
+#define AREA_FRAMES_MAX 4u
+
+/* The same on every processor, found on the first. */
+static RO_AFTER_INIT uint64_t supported; /* XCR0 bits; 0: no XSAVE */
+static RO_AFTER_INIT unsigned frames;    /* of one struct fpu */
+
+struct fpu {
+    uint64_t xcr0;
+    uint8_t reserved[56];
+    uint8_t area[]; /* 64-byte aligned, as XSAVE asks for */
+};
+_Static_assert(offsetof(struct fpu, area) == 64, "SDM vol 1, 13.4: alignment of XSAVE areas");
+
+static uint64_t xgetbv0(void)
+{
+    uint32_t low, high;
+
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
+static void xsetbv0(uint64_t value)
+{
+    COUNT(xsetbv);
+    __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
+}
+
+/* Between these the kernel may execute FPU instructions. */
+static uint64_t fpu_begin(void)
+{
+    uint64_t cr0 = read_cr0();
+
+    __asm__ volatile("clts");
+    return cr0;
+}
+
+static void fpu_end(uint64_t cr0)
+{
+    write_cr0(cr0);
+}
+
+void fpu_enable(void)
+{
+    uint64_t cr4 = read_cr4() | CR4_OSFXSR;
+    size_t size = FXSAVE_SIZE;
+
+    if (cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE) {
+        struct cpuid leaf = cpuid(CPUID_XSAVE, 0);
+
+        cr4 |= CR4_OSXSAVE;
+        supported = ((uint64_t)leaf.edx << 32 | leaf.eax) & XCR0_KNOWN;
+        size = leaf.ecx; /* for all that the CPU supports */
+    }
+    write_cr4(cr4);
+    frames = (unsigned)((sizeof(struct fpu) + size + PAGE_SIZE - 1) / PAGE_SIZE);
+    if (frames > AREA_FRAMES_MAX) {
+        refuse("the CPU's XSAVE area of %lu bytes is larger than the kernel's", size);
+    }
+}
+
+struct fpu *fpu_create(struct quota *quota)
+{
+    struct fpu *fpu = frames_alloc(quota, frames);
+
+    if (fpu) {
+        /* FCW and MXCSR after reset; XSTATE_BV = 0 would mean the same for XRSTOR, but FXRSTOR
+         * reads them (SDM vol 1, 10.5.1 and 13.6). */
+        *(uint16_t *)&fpu->area[0] = 0x037f;
+        *(uint32_t *)&fpu->area[24] = 0x1f80;
+        fpu->xcr0 = XCR0_X87;
+    }
+    return fpu;
+}
+
+void fpu_destroy(struct fpu *fpu, struct quota *quota)
+{
+    for (unsigned i = 0; i < frames; i++) {
+        frame_free(quota, (uint8_t *)fpu + i * PAGE_SIZE);
+    }
+}
+
+void fpu_save(struct fpu *fpu)
+{
+    uint64_t cr0 = fpu_begin();
+
+    COUNT(xsave);
+    if (supported) {
+        fpu->xcr0 = xgetbv0();
+        xsetbv0(supported);
+        __asm__ volatile("xsave64 %0"
+                         : "+m"(fpu->area)
+                         : "a"((uint32_t)supported), "d"((uint32_t)(supported >> 32))
+                         : "memory");
+    } else {
+        __asm__ volatile("fxsave64 %0" : "=m"(fpu->area) : : "memory");
+    }
+    fpu_end(cr0);
+}
+
+void fpu_load(const struct fpu *fpu)
+{
+    uint64_t cr0 = fpu_begin();
+
+    COUNT(xsave);
+    if (supported) {
+        xsetbv0(supported);
+        __asm__ volatile("xrstor64 %0"
+                         :
+                         : "m"(fpu->area), "a"((uint32_t)supported),
+                           "d"((uint32_t)(supported >> 32))
+                         : "memory");
+        xsetbv0(fpu->xcr0);
+    } else {
+        __asm__ volatile("fxrstor64 %0" : : "m"(fpu->area) : "memory");
+    }
+    fpu_end(cr0);
+}
+
+uint64_t fpu_xcr0(void)
+{
+    return supported ? xgetbv0() : 0;
+}
+
+bool fpu_xcr0_valid(uint64_t xcr0)
+{
+    uint64_t avx512 = xcr0 & XCR0_AVX512, mpx = xcr0 & XCR0_MPX;
+
+    return (xcr0 & ~supported) == 0 && (xcr0 & XCR0_X87) != 0 &&
+           !((xcr0 & XCR0_AVX) && !(xcr0 & XCR0_SSE)) && (mpx == 0 || mpx == XCR0_MPX) &&
+           (avx512 == 0 || (avx512 == XCR0_AVX512 && (xcr0 & XCR0_AVX)));
+}
+
+void fpu_set_xcr0(uint64_t xcr0)
+{
+    xsetbv0(xcr0);
+}
