@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Into the guest and out again. Its general registers run where they stand, in the state page;
+ * RSP, RIP and RFLAGS are the VMCS's. The host's registers wait on its kernel stack.
+ */
+#define RUN_GPR 0x00      /* offsets in struct vmx_vcpu, pinned in vmx.h */
+#define RUN_HOST_RSP 0x08
+#define RUN_LAUNCHED 0x10
+
+#define VMCS_HOST_RSP 0x6c14
+
+#define GPR_RAX 0x00      /* offsets in vcpu_state.gpr, pinned in vmx_vcpu.c */
+#define GPR_RCX 0x08
+#define GPR_RDX 0x10
+#define GPR_RBX 0x18
+#define GPR_RBP 0x28
+#define GPR_RSI 0x30
+#define GPR_RDI 0x38
+#define GPR_R8 0x40
+#define GPR_R9 0x48
+#define GPR_R10 0x50
+#define GPR_R11 0x58
+#define GPR_R12 0x60
+#define GPR_R13 0x68
+#define GPR_R14 0x70
+#define GPR_R15 0x78
+
+    .text
+
+/* RDI: struct vmx_vcpu. Returns AL: 0 after an exit, 1 after VMfail. */
+    .globl vmx_run
+    .balign 16
+vmx_run:
+    push %rbp
+    push %rbx
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    mov RUN_GPR(%rdi), %rax
+    push %rax
+    /* The way in here is nearly always the same, and so is the stack's depth. */
+    cmp %rsp, RUN_HOST_RSP(%rdi)
+    jne 3f
+1:  cmpb $0, RUN_LAUNCHED(%rdi)
+    mov GPR_RCX(%rax), %rcx /* MOV leaves the flags alone */
+    mov GPR_RDX(%rax), %rdx
+    mov GPR_RBX(%rax), %rbx
+    mov GPR_RBP(%rax), %rbp
+    mov GPR_RSI(%rax), %rsi
+    mov GPR_RDI(%rax), %rdi
+    mov GPR_R8(%rax), %r8
+    mov GPR_R9(%rax), %r9
+    mov GPR_R10(%rax), %r10
+    mov GPR_R11(%rax), %r11
+    mov GPR_R12(%rax), %r12
+    mov GPR_R13(%rax), %r13
+    mov GPR_R14(%rax), %r14
+    mov GPR_R15(%rax), %r15
+    mov GPR_RAX(%rax), %rax
+    je 2f
+    vmresume
+    jmp vmx_run_failed
+2:  vmlaunch
+
+/* VMfail: the processor went on behind the instruction, on the guest's general registers. */
+vmx_run_failed:
+    mov $1, %eax
+    jmp vmx_run_end
+
+3:  mov %rsp, RUN_HOST_RSP(%rdi)
+    mov $VMCS_HOST_RSP, %ecx
+    vmwrite %rsp, %rcx
+    jbe vmx_run_failed /* never: there is a current VMCS, and it has that field */
+    jmp 1b
+
+/*
+ * HOST_RIP. Flags are clear and RSP is as it was at the entry (SDM vol 3, 27.5.3). The state page
+ * is the VMM's as well, so nothing of the host's may be taken from there: its address waits on
+ * our stack.
+ */
+    .globl vmx_exit_entry
+    .balign 16
+vmx_exit_entry:
+    push %rax
+    mov 8(%rsp), %rax
+    mov %rcx, GPR_RCX(%rax)
+    mov %rdx, GPR_RDX(%rax)
+    mov %rbx, GPR_RBX(%rax)
+    mov %rbp, GPR_RBP(%rax)
+    mov %rsi, GPR_RSI(%rax)
+    mov %rdi, GPR_RDI(%rax)
+    mov %r8, GPR_R8(%rax)
+    mov %r9, GPR_R9(%rax)
+    mov %r10, GPR_R10(%rax)
+    mov %r11, GPR_R11(%rax)
+    mov %r12, GPR_R12(%rax)
+    mov %r13, GPR_R13(%rax)
+    mov %r14, GPR_R14(%rax)
+    mov %r15, GPR_R15(%rax)
+    pop GPR_RAX(%rax)
+    xor %eax, %eax
+vmx_run_end:
+    add $8, %rsp
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbx
+    pop %rbp
+    ret
+
+    .section .note.GNU-stack, "", @progbits

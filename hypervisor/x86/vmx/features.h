@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What this processor's VMX can do, and what of it is used. No instructions: tested on the host. */
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The capability MSRs as read (SDM vol 3, appendix A); 0 where the processor has no such MSR. */
+struct vmx_msrs {
+    uint64_t basic;
+    uint64_t pin, processor, secondary, exit, entry; /* the true controls where there are any */
+    uint64_t ept_vpid;
+    uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
+};
+
+/* The same on every processor of a machine. */
+struct vmx_features {
+    uint32_t revision; /* to be written into every VMXON region and VMCS */
+    uint32_t pin, processor, secondary, exit, entry;
+    bool vpid;
+    bool invept_single, invvpid_single; /* else all contexts at once */
+    uint64_t cr0_fixed1, cr4_fixed1;    /* bits that may be 1 */
+    uint64_t cr0_fixed0, cr4_fixed0;    /* bits that must be 1 in VMX operation */
+};
+
+/* Returns NULL and the features to use, or the name of what is missing. */
+const char *vmx_choose(const struct vmx_msrs *msrs, struct vmx_features *features);

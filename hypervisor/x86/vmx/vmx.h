@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The VMX backend's own structs and functions. */
+#include "kernel/arch.h"
+#include "virt/vcpu.h"
+#include "virt/vm.h"
+#include "x86/vmx/exit.h"
+#include "x86/vmx/features.h"
+#include "x86/vmx/state.h"
+
+/* ---- All VMs ------------------------------------------------------------------------------ */
+
+/* VMXON region or VMCS (SDM vol 3, 24.2): a frame that begins with the revision; the rest belongs
+ * to the processor. */
+struct vmx_region {
+    uint32_t revision;
+    uint8_t opaque[PAGE_SIZE - 4];
+};
+_Static_assert(sizeof(struct vmx_region) == PAGE_SIZE, "SDM vol 3, 24.2");
+
+/* SYSCALL's MSRs. CSTAR is not among them: Intel's processors never use it. */
+struct syscall_msrs {
+    uint64_t star, lstar, fmask;
+};
+
+/* One processor. */
+struct vmx_cpu {
+    unsigned id;
+    struct vmx_region *region;    /* VMXON's */
+    struct vmx_vcpu *current;     /* whose VMCS is current; NULL: none */
+    struct syscall_msrs host;     /* what user threads need */
+    struct syscall_msrs loaded;   /* what the processor holds */
+    struct {
+        uint16_t limit;
+        uint64_t base;
+    } __attribute__((packed)) gdtr; /* for user threads: an exit leaves limit 0xffff */
+};
+
+extern struct vmx_features vmx_features;
+extern struct vmx_limits vmx_limits;
+
+/* The calling processor's. */
+struct vmx_cpu *vmx_this_cpu(void);
+
+/* ---- One VM ------------------------------------------------------------------------------- */
+
+/* `vm->backend`: four frames in a row, of which the hardware sees three. */
+struct vmx_vm {
+    uint8_t io_bitmap[2][PAGE_SIZE]; /* 0x0000 bit set: the port exits (SDM vol 3, 24.6.4) */
+    uint8_t msr_bitmap[PAGE_SIZE];   /* 0x2000 (SDM vol 3, 24.6.9) */
+    /* Per processor: the vm->generation up to which it has forgotten translations. */
+    uint64_t flushed[PAGE_SIZE / 8];
+};
+_Static_assert(offsetof(struct vmx_vm, msr_bitmap) == 0x2000, "SDM vol 3, 24.6.9");
+#define VMX_VM_FRAMES 4
+_Static_assert(sizeof(struct vmx_vm) == VMX_VM_FRAMES * PAGE_SIZE, "frames_alloc");
+
+enum status vmx_vm_init(struct vm *vm);
+void vmx_vm_destroy(struct vm *vm);
+void vmx_vm_flush(struct vm *vm);
+void vmx_vm_port_intercept(struct vm *vm, uint16_t first, uint32_t count, bool on);
+enum status vmx_vm_msr_intercept(struct vm *vm, uint32_t msr, unsigned intercept);
+/* EPTP of the VM's guest-physical space. */
+uint64_t vmx_vm_eptp(const struct vm *vm);
+
+/* ---- One vCPU ----------------------------------------------------------------------------- */
+
+struct vmx_vcpu {
+    uint64_t *gpr;      /* 0x00 entry.S: the state page's */
+    uint64_t host_rsp;  /* 0x08 entry.S: what VMCS_HOST_RSP holds */
+    uint8_t launched;   /* 0x10 entry.S: VMRESUME instead of VMLAUNCH */
+
+    bool failed;        /* the last entry was refused with VMfail */
+    bool away;          /* user code may have run: CR2 and SYSCALL's MSRs are not the guest's */
+    bool flush_vpid;    /* before the next entry */
+    bool ip_known;      /* state->rflags and ->interruptibility are the VMCS's */
+    uint16_t vpid;
+
+    /* What the VMCS's fields hold, so that they are written only when they change. */
+    uint64_t host_cr3;
+    uint32_t processor_controls;
+    uint32_t interruptibility;
+    uint64_t rflags;
+    uint64_t cr0_shadow, cr4_shadow;
+
+    /* The guest's registers that no VMCS holds, while the processor does not hold them. */
+    struct syscall_msrs syscall;
+    uint64_t cstar, kernel_gs_base;
+    uint64_t cr2;       /* valid while `away` */
+    uint64_t dr[4], dr6;
+
+    struct vmx_cpu *cpu; /* whose host state the VMCS holds; NULL: none yet */
+    struct vmx_region *vmcs;
+    struct fpu *fpu;
+    struct vmx_raw_exit raw; /* the last exit */
+};
+_Static_assert(offsetof(struct vmx_vcpu, gpr) == 0x00, "entry.S");
+_Static_assert(offsetof(struct vmx_vcpu, host_rsp) == 0x08, "entry.S");
+_Static_assert(offsetof(struct vmx_vcpu, launched) == 0x10, "entry.S");
+_Static_assert(sizeof(struct vmx_vcpu) <= PAGE_SIZE, "one frame");
+
+/* entry.S: enters the guest, returns false after an exit and true after VMfail. */
+bool vmx_run(struct vmx_vcpu *vmx);
+/* entry.S: HOST_RIP. */
+extern const char vmx_exit_entry[];
+
+/* vmx_vcpu.c */
+enum status vmx_vcpu_init(struct vcpu *vcpu);
+void vmx_vcpu_destroy(struct vcpu *vcpu);
+void vmx_load(struct vcpu *vcpu);
+void vmx_unload(struct vcpu *vcpu);
+void vmx_leave(struct vcpu *vcpu);
+void vmx_enter(struct vcpu *vcpu);
+bool vmx_interruptible(const struct vcpu *vcpu);
+void vmx_inject(struct vcpu *vcpu, const struct vcpu_event *event);
+void vmx_irq_window(struct vcpu *vcpu, bool on);
+
+/* vmx_state.c */
+void vmx_state_get(struct vcpu *vcpu, uint32_t groups);
+enum status vmx_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups);
+/* Loads what vmx_check_state has passed. */
+void vmx_state_load(struct vmx_vcpu *vmx, const struct vcpu_state *in, uint32_t groups);
+
+/* vmx_exit.c */
+void vmx_decode(struct vcpu *vcpu, struct vcpu_exit *exit);
+void vmx_host_event(struct vcpu *vcpu, const struct vcpu_exit *exit);

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A vCPU's state, between the VMCS and the state page. */
+#include "x86/vmx/vmx.h"
+
+#include "kernel/log.h"
+#include "x86/instr.h"
+#include "x86/vmx/vmx_insn.h"
+
+#define RFLAGS_IF (1UL << 9)
+#define DR7_ONE 0x400UL
+
+/* What the run loop asks for more than once between two exits is read once. */
+static void know_ip(struct vmx_vcpu *vmx)
+{
+    if (!vmx->ip_known) {
+        vmx->rflags = vmread(VMCS_GUEST_RFLAGS);
+        vmx->interruptibility = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
+        vmx->ip_known = true;
+    }
+}
+
+bool vmx_interruptible(const struct vcpu *vcpu)
+{
+    struct vmx_vcpu *vmx = vcpu->backend;
+
+    know_ip(vmx);
+    return (vmx->rflags & RFLAGS_IF) &&
+           !(vmx->interruptibility & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS));
+}
+
+/* ---- Out of the VMCS ---------------------------------------------------------------------- */
+
+static void get_control(const struct vmx_vcpu *vmx, struct vcpu_state *state)
+{
+    state->cr0 = vmx_guest_view(vmread(VMCS_GUEST_CR0), vmx->cr0_shadow, CR0_HOST_OWNED);
+    state->cr2 = vmx->away ? vmx->cr2 : read_cr2();
+    state->cr3 = vmread(VMCS_GUEST_CR3);
+    state->cr4 = vmx_guest_view(vmread(VMCS_GUEST_CR4), vmx->cr4_shadow,
+                                vmx_cr4_mask(&vmx_limits));
+    state->efer = vmread(VMCS_GUEST_EFER);
+}
+
+static void get_segments(struct vcpu_state *state)
+{
+    for (unsigned i = 0; i < SEG_COUNT; i++) {
+        state->segment[i] = (struct vcpu_segment){
+            .selector = (uint16_t)vmread(VMCS_NTH(VMCS_GUEST_ES_SELECTOR, i)),
+            .attributes = vmx_attributes(vmread32(VMCS_NTH(VMCS_GUEST_ES_ACCESS, i))),
+            .limit = vmread32(VMCS_NTH(VMCS_GUEST_ES_LIMIT, i)),
+            .base = vmread(VMCS_NTH(VMCS_GUEST_ES_BASE, i)),
+        };
+    }
+}
+
+static void get_tables(struct vcpu_state *state)
+{
+    state->gdtr.limit = vmread32(VMCS_GUEST_GDTR_LIMIT);
+    state->gdtr.base = vmread(VMCS_GUEST_GDTR_BASE);
+    state->idtr.limit = vmread32(VMCS_GUEST_IDTR_LIMIT);
+    state->idtr.base = vmread(VMCS_GUEST_IDTR_BASE);
+}
+
+/* SYSCALL's MSRs change only through the VMM (writes are intercepted): no RDMSR. */
+static void get_msrs(const struct vmx_vcpu *vmx, struct vcpu_state *state)
+{
+    state->star = vmx->syscall.star;
+    state->lstar = vmx->syscall.lstar;
+    state->cstar = vmx->cstar;
+    state->fmask = vmx->syscall.fmask;
+    state->kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
+    state->sysenter_cs = vmread(VMCS_GUEST_SYSENTER_CS);
+    state->sysenter_esp = vmread(VMCS_GUEST_SYSENTER_ESP);
+    state->sysenter_eip = vmread(VMCS_GUEST_SYSENTER_EIP);
+    state->pat = vmread(VMCS_GUEST_PAT);
+}
+
+void vmx_state_get(struct vcpu *vcpu, uint32_t groups)
+{
+    struct vmx_vcpu *vmx = vcpu->backend;
+    struct vcpu_state *state = vcpu->state;
+
+    if (groups & STATE_IP) {
+        know_ip(vmx);
+        state->rip = vmread(VMCS_GUEST_RIP);
+        state->rflags = vmx->rflags;
+        state->interruptibility = vmx_abi_interruptibility(vmx->interruptibility);
+    }
+    if (groups == STATE_IP) {
+        return; /* the most frequent exits ask for no more */
+    }
+    if (groups & STATE_RSP) {
+        state->gpr[GPR_RSP] = vmread(VMCS_GUEST_RSP);
+    }
+    if (groups & STATE_CONTROL) {
+        get_control(vmx, state);
+    }
+    if (groups & STATE_SEGMENTS) {
+        get_segments(state);
+    }
+    if (groups & STATE_TABLES) {
+        get_tables(state);
+    }
+    if (groups & STATE_DEBUG) {
+        state->dr7 = vmread(VMCS_GUEST_DR7);
+    }
+    if (groups & STATE_MSRS) {
+        get_msrs(vmx, state);
+    }
+}
+
+/* ---- Into the VMCS ------------------------------------------------------------------------ */
+
+static void set_ip(struct vmx_vcpu *vmx, const struct vcpu_state *in)
+{
+    know_ip(vmx);
+    uint32_t interruptibility = vmx_interruptibility(in->interruptibility, vmx->interruptibility);
+
+    vmwrite(VMCS_GUEST_RIP, in->rip);
+    if (vmx->rflags != in->rflags) {
+        vmx->rflags = in->rflags;
+        vmwrite(VMCS_GUEST_RFLAGS, in->rflags);
+    }
+    if (vmx->interruptibility != interruptibility) {
+        vmx->interruptibility = interruptibility;
+        vmwrite(VMCS_GUEST_INTERRUPTIBILITY, interruptibility);
+    }
+}
+
+static void set_control(struct vmx_vcpu *vmx, const struct vcpu_state *in)
+{
+    uint64_t efer = vmx_real_efer(in->efer, in->cr0);
+    uint32_t entry = vmx_features.entry | (efer & EFER_LMA ? ENTRY_GUEST_64 : 0u);
+
+    vmx->cr0_shadow = in->cr0;
+    vmx->cr4_shadow = in->cr4;
+    vmwrite(VMCS_GUEST_CR0, vmx_real_cr0(&vmx_limits, in->cr0));
+    vmwrite(VMCS_CR0_SHADOW, in->cr0);
+    vmwrite(VMCS_GUEST_CR4, vmx_real_cr4(&vmx_limits, in->cr4));
+    vmwrite(VMCS_CR4_SHADOW, in->cr4);
+    vmwrite(VMCS_GUEST_CR3, in->cr3);
+    vmwrite(VMCS_GUEST_EFER, efer);
+    /* The hardware keeps this control in step when the guest turns paging on or off by itself
+     * (SDM vol 3, 27.2.1), so it may differ from what was written last. */
+    vmwrite(VMCS_ENTRY_CONTROLS, entry);
+    vmx->cr2 = in->cr2;
+    vmx->flush_vpid = true;
+}
+
+static void set_segments(const struct vcpu_state *in)
+{
+    for (unsigned i = 0; i < SEG_COUNT; i++) {
+        const struct vcpu_segment *segment = &in->segment[i];
+
+        vmwrite(VMCS_NTH(VMCS_GUEST_ES_SELECTOR, i), segment->selector);
+        vmwrite(VMCS_NTH(VMCS_GUEST_ES_ACCESS, i), vmx_access_rights(segment->attributes));
+        vmwrite(VMCS_NTH(VMCS_GUEST_ES_LIMIT, i), segment->limit);
+        vmwrite(VMCS_NTH(VMCS_GUEST_ES_BASE, i), segment->base);
+    }
+}
+
+static void set_tables(const struct vcpu_state *in)
+{
+    vmwrite(VMCS_GUEST_GDTR_LIMIT, in->gdtr.limit);
+    vmwrite(VMCS_GUEST_GDTR_BASE, in->gdtr.base);
+    vmwrite(VMCS_GUEST_IDTR_LIMIT, in->idtr.limit);
+    vmwrite(VMCS_GUEST_IDTR_BASE, in->idtr.base);
+}
+
+static void set_msrs(struct vmx_vcpu *vmx, const struct vcpu_state *in)
+{
+    vmx->syscall = (struct syscall_msrs){in->star, in->lstar, in->fmask};
+    vmx->cstar = in->cstar;
+    vmx->kernel_gs_base = in->kernel_gs_base;
+    if (vmx->cpu) {
+        wrmsr(MSR_KERNEL_GS_BASE, in->kernel_gs_base);
+    }
+    vmwrite(VMCS_GUEST_SYSENTER_CS, in->sysenter_cs);
+    vmwrite(VMCS_GUEST_SYSENTER_ESP, in->sysenter_esp);
+    vmwrite(VMCS_GUEST_SYSENTER_EIP, in->sysenter_eip);
+    vmwrite(VMCS_GUEST_PAT, in->pat);
+}
+
+static void load_others(struct vmx_vcpu *vmx, const struct vcpu_state *in, uint32_t groups)
+{
+    if (groups & STATE_RSP) {
+        vmwrite(VMCS_GUEST_RSP, in->gpr[GPR_RSP]);
+    }
+    if (groups & STATE_CONTROL) {
+        set_control(vmx, in);
+    }
+    if (groups & STATE_SEGMENTS) {
+        set_segments(in);
+    }
+    if (groups & STATE_TABLES) {
+        set_tables(in);
+    }
+    if (groups & STATE_DEBUG) {
+        vmwrite(VMCS_GUEST_DR7, in->dr7 | DR7_ONE);
+    }
+    if (groups & STATE_MSRS) {
+        set_msrs(vmx, in);
+    }
+}
+
+void vmx_state_load(struct vmx_vcpu *vmx, const struct vcpu_state *in, uint32_t groups)
+{
+    KASSERT(vmx->away); /* CR2 and SYSCALL's MSRs are taken up on the way back */
+    if (groups & STATE_IP) {
+        set_ip(vmx, in);
+    }
+    if (groups & ~(uint32_t)STATE_IP) {
+        load_others(vmx, in, groups);
+    }
+}
+
+enum status vmx_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups)
+{
+    enum status status = vmx_check_state(&vmx_limits, in, groups);
+
+    if (status == STATUS_OK) {
+        vmx_state_load(vcpu->backend, in, groups);
+    }
+    return status;
+}

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A vCPU's life on VMX: its VMCS made, brought to a processor and taken away, entered. */
+#include "x86/vmx/vmx.h"
+
+#include "count.h"
+#include "kernel/cpu.h"
+#include "kernel/log.h"
+#include "kernel/memory.h"
+#include "x86/fpu.h"
+#include "x86/instr.h"
+#include "x86/vmx/vmx_insn.h"
+
+_Static_assert(GPR_RAX == 0 && GPR_RCX == 1 && GPR_RDX == 2 && GPR_RBX == 3 && GPR_RBP == 5 &&
+                   GPR_RSI == 6 && GPR_RDI == 7 && GPR_R8 == 8 && GPR_R15 == 15,
+               "entry.S");
+
+#define VECTOR_MACHINE_CHECK 18
+
+/* After power-up and reset (SDM vol 3, table 9-1); what is 0 there is 0 here. */
+#define SEGMENT_AFTER_RESET {.attributes = 0x93, .limit = 0xffff}
+#define DR6_AFTER_RESET 0xffff0ff0UL
+static const struct vcpu_state after_reset = {
+    .rip = 0xfff0,
+    .rflags = 2,
+    .cr0 = CR0_CD | CR0_NW | 1 << 4,
+    .dr7 = 0x400,
+    .segment =
+        {
+            [SEG_ES] = SEGMENT_AFTER_RESET,
+            [SEG_CS] = {.selector = 0xf000, .attributes = 0x9b, .limit = 0xffff,
+                        .base = 0xffff0000},
+            [SEG_SS] = SEGMENT_AFTER_RESET,
+            [SEG_DS] = SEGMENT_AFTER_RESET,
+            [SEG_FS] = SEGMENT_AFTER_RESET,
+            [SEG_GS] = SEGMENT_AFTER_RESET,
+            [SEG_LDTR] = {.attributes = 0x82, .limit = 0xffff},
+            [SEG_TR] = {.attributes = 0x8b, .limit = 0xffff},
+        },
+    .gdtr = {.limit = 0xffff},
+    .idtr = {.limit = 0xffff},
+    .pat = 0x0007040600070406,
+};
+
+/* ---- Virtual-processor identifiers -------------------------------------------------------- */
+
+#define VPID_COUNT 2048 /* more than there can be threads */
+static uint64_t vpids[VPID_COUNT / 64] = {1}; /* 0 is the host's */
+
+/* 0 when there is none. */
+static uint16_t vpid_alloc(void)
+{
+    for (unsigned vpid = 1; vpid < VPID_COUNT; vpid++) {
+        uint64_t bit = 1UL << vpid % 64;
+
+        if (!(vpids[vpid / 64] & bit)) {
+            vpids[vpid / 64] |= bit;
+            return (uint16_t)vpid;
+        }
+    }
+    return 0;
+}
+
+static void vpid_free(uint16_t vpid)
+{
+    if (vpid != 0) {
+        vpids[vpid / 64] &= ~(1UL << vpid % 64);
+    }
+}
+
+/* ---- Making and ending -------------------------------------------------------------------- */
+
+static void make_current(struct vmx_cpu *cpu, struct vmx_vcpu *vmx)
+{
+    if (cpu->current != vmx) {
+        if (vmx) {
+            vmptrld(arch_pool_physical(vmx->vmcs));
+        }
+        cpu->current = vmx;
+    }
+}
+
+/* The VMCS's data goes back to its frame; it can be loaded on any processor. */
+static void put_away(struct vmx_cpu *cpu, struct vmx_vcpu *vmx)
+{
+    vmclear(arch_pool_physical(vmx->vmcs));
+    vmx->launched = 0;
+    vmx->cpu = NULL;
+    if (cpu->current == vmx) {
+        cpu->current = NULL;
+    }
+}
+
+static void write_controls(struct vmx_vcpu *vmx, const struct vm *vm)
+{
+    const struct vmx_vm *maps = vm->backend;
+
+    vmx->processor_controls = vmx_features.processor;
+    vmwrite(VMCS_PIN_CONTROLS, vmx_features.pin);
+    vmwrite(VMCS_PROCESSOR_CONTROLS, vmx->processor_controls);
+    vmwrite(VMCS_SECONDARY_CONTROLS, vmx_features.secondary);
+    vmwrite(VMCS_EXIT_CONTROLS, vmx_features.exit);
+    vmwrite(VMCS_ENTRY_CONTROLS, vmx_features.entry);
+    vmwrite(VMCS_EXCEPTION_BITMAP, 1u << VECTOR_MACHINE_CHECK);
+    vmwrite(VMCS_PAGE_FAULT_MASK, 0);
+    vmwrite(VMCS_PAGE_FAULT_MATCH, 0);
+    vmwrite(VMCS_CR3_TARGET_COUNT, 0);
+    vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
+    vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
+    vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
+    vmwrite(VMCS_ENTRY_INTERRUPTION, 0);
+    vmwrite(VMCS_LINK_POINTER, UINT64_MAX);
+    vmwrite(VMCS_IO_BITMAP_A, arch_pool_physical(maps->io_bitmap[0]));
+    vmwrite(VMCS_IO_BITMAP_B, arch_pool_physical(maps->io_bitmap[1]));
+    vmwrite(VMCS_MSR_BITMAP, arch_pool_physical(maps->msr_bitmap));
+    vmwrite(VMCS_EPT_POINTER, vmx_vm_eptp(vm));
+    vmwrite(VMCS_CR0_MASK, CR0_HOST_OWNED);
+    vmwrite(VMCS_CR4_MASK, vmx_cr4_mask(&vmx_limits));
+    if (vmx->vpid != 0) {
+        vmwrite(VMCS_VPID, vmx->vpid);
+    }
+}
+
+static void write_guest_state(struct vmx_vcpu *vmx)
+{
+    vmwrite(VMCS_GUEST_ACTIVITY, 0); /* active: HLT is intercepted */
+    vmwrite(VMCS_GUEST_DEBUGCTL, 0);
+    vmwrite(VMCS_GUEST_PENDING_DEBUG, 0);
+    vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
+    vmwrite(VMCS_GUEST_RFLAGS, after_reset.rflags);
+    vmx_state_load(vmx, &after_reset, STATE_ALL);
+}
+
+/* Frames, identifier; false: the quota is used up. */
+static bool vcpu_alloc(struct vmx_vcpu *vmx, struct quota *quota)
+{
+    vmx->vmcs = frame_alloc(quota);
+    vmx->fpu = fpu_create(quota);
+    vmx->vpid = vmx_features.vpid ? vpid_alloc() : 0;
+    return vmx->vmcs && vmx->fpu && (vmx->vpid != 0 || !vmx_features.vpid);
+}
+
+static void vcpu_free(struct vmx_vcpu *vmx, struct quota *quota)
+{
+    vpid_free(vmx->vpid);
+    if (vmx->fpu) {
+        fpu_destroy(vmx->fpu, quota);
+    }
+    if (vmx->vmcs) {
+        frame_free(quota, vmx->vmcs);
+    }
+    frame_free(quota, vmx);
+}
+
+enum status vmx_vcpu_init(struct vcpu *vcpu)
+{
+    struct quota *quota = vcpu->vm->quota;
+    struct vmx_vcpu *vmx = frame_alloc(quota);
+    struct vmx_cpu *cpu = vmx_this_cpu();
+    struct vmx_vcpu *before = cpu->current;
+
+    if (!vmx) {
+        return STATUS_NO_MEMORY;
+    }
+    if (!vcpu_alloc(vmx, quota)) {
+        vcpu_free(vmx, quota);
+        return STATUS_NO_MEMORY;
+    }
+    vmx->gpr = vcpu->state->gpr;
+    vmx->away = true;
+    vmx->dr6 = DR6_AFTER_RESET;
+    vmx->vmcs->revision = vmx_features.revision;
+    vmclear(arch_pool_physical(vmx->vmcs));
+    make_current(cpu, vmx);
+    write_controls(vmx, vcpu->vm);
+    write_guest_state(vmx);
+    put_away(cpu, vmx);
+    make_current(cpu, before);
+    vcpu->backend = vmx;
+    return STATUS_OK;
+}
+
+void vmx_vcpu_destroy(struct vcpu *vcpu)
+{
+    struct vmx_vcpu *vmx = vcpu->backend;
+
+    put_away(vmx_this_cpu(), vmx);
+    vcpu_free(vmx, vcpu->vm->quota);
+    vcpu->backend = NULL;
+}
+
+/* ---- To a processor and away from it ------------------------------------------------------ */
+
+struct table_pointer {
+    uint16_t limit;
+    uint64_t base;
+} __attribute__((packed));
+
+/* Where an exit takes this processor (SDM vol 3, 24.5); HOST_CR3 and HOST_RSP follow. The
+ * kernel's data segments but SS are null, and it uses neither FS nor GS. */
+static void write_host_state(struct vmx_vcpu *vmx, struct vmx_cpu *cpu)
+{
+    struct table_pointer idtr;
+    uint16_t cs, ss, tr;
+
+    __asm__ volatile("sidt %0" : "=m"(idtr));
+    __asm__ volatile("mov %%cs, %0" : "=rm"(cs));
+    __asm__ volatile("mov %%ss, %0" : "=rm"(ss));
+    __asm__ volatile("str %0" : "=rm"(tr));
+    vmwrite(VMCS_HOST_CR0, read_cr0());
+    vmwrite(VMCS_HOST_CR4, read_cr4());
+    vmwrite(VMCS_HOST_CS_SELECTOR, cs);
+    vmwrite(VMCS_HOST_SS_SELECTOR, ss);
+    vmwrite(VMCS_HOST_DS_SELECTOR, 0);
+    vmwrite(VMCS_HOST_ES_SELECTOR, 0);
+    vmwrite(VMCS_HOST_FS_SELECTOR, 0);
+    vmwrite(VMCS_HOST_GS_SELECTOR, 0);
+    vmwrite(VMCS_HOST_TR_SELECTOR, tr);
+    vmwrite(VMCS_HOST_FS_BASE, 0);
+    vmwrite(VMCS_HOST_GS_BASE, 0);
+    vmwrite(VMCS_HOST_TR_BASE, (uint64_t)arch_this_cpu()->arch.tss);
+    vmwrite(VMCS_HOST_GDTR_BASE, cpu->gdtr.base);
+    vmwrite(VMCS_HOST_IDTR_BASE, idtr.base);
+    vmwrite(VMCS_HOST_SYSENTER_CS, 0);
+    vmwrite(VMCS_HOST_SYSENTER_ESP, 0);
+    vmwrite(VMCS_HOST_SYSENTER_EIP, 0);
+    vmwrite(VMCS_HOST_EFER, rdmsr(MSR_EFER));
+    vmwrite(VMCS_HOST_PAT, rdmsr(MSR_PAT));
+    vmwrite(VMCS_HOST_RIP, (uint64_t)vmx_exit_entry);
+    vmx->host_rsp = 0;
+    vmx->host_cr3 = read_cr3();
+    vmwrite(VMCS_HOST_CR3, vmx->host_cr3);
+}
+
+/* DR7 is the VMCS's. */
+static void save_debug_registers(struct vmx_vcpu *vmx)
+{
+    __asm__ volatile("mov %%db0, %0" : "=r"(vmx->dr[0]));
+    __asm__ volatile("mov %%db1, %0" : "=r"(vmx->dr[1]));
+    __asm__ volatile("mov %%db2, %0" : "=r"(vmx->dr[2]));
+    __asm__ volatile("mov %%db3, %0" : "=r"(vmx->dr[3]));
+    __asm__ volatile("mov %%db6, %0" : "=r"(vmx->dr6));
+}
+
+static void load_debug_registers(const struct vmx_vcpu *vmx)
+{
+    __asm__ volatile("mov %0, %%db0" : : "r"(vmx->dr[0]));
+    __asm__ volatile("mov %0, %%db1" : : "r"(vmx->dr[1]));
+    __asm__ volatile("mov %0, %%db2" : : "r"(vmx->dr[2]));
+    __asm__ volatile("mov %0, %%db3" : : "r"(vmx->dr[3]));
+    __asm__ volatile("mov %0, %%db6" : : "r"(vmx->dr6));
+}
+
+void vmx_load(struct vcpu *vcpu)
+{
+    struct vmx_vcpu *vmx = vcpu->backend;
+    struct vmx_cpu *cpu = vmx_this_cpu();
+
+    make_current(cpu, vmx);
+    vmx->cpu = cpu;
+    write_host_state(vmx, cpu);
+    /* What this processor knows under the identifier may be from long ago, or another's. */
+    vmx->flush_vpid = true;
+    wrmsr(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
+    load_debug_registers(vmx);
+    fpu_load(vmx->fpu);
+    vmx->away = true;
+    vmx->ip_known = false;
+}
+
+void vmx_unload(struct vcpu *vcpu)
+{
+    struct vmx_vcpu *vmx = vcpu->backend;
+
+    KASSERT(vmx->away);
+    fpu_save(vmx->fpu);
+    save_debug_registers(vmx);
+    vmx->kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
+    put_away(vmx->cpu, vmx);
+}
+
+/* ---- Between guest and user code ---------------------------------------------------------- */
+
+static void write_if_changed(uint32_t msr, uint64_t *loaded, uint64_t value)
+{
+    if (*loaded != value) {
+        wrmsr(msr, value);
+        *loaded = value;
+    }
+}
+
+static void load_syscall_msrs(struct syscall_msrs *loaded, const struct syscall_msrs *wanted)
+{
+    write_if_changed(MSR_STAR, &loaded->star, wanted->star);
+    write_if_changed(MSR_LSTAR, &loaded->lstar, wanted->lstar);
+    write_if_changed(MSR_FMASK, &loaded->fmask, wanted->fmask);
+}
+
+void vmx_leave(struct vcpu *vcpu)
+{
+    struct vmx_vcpu *vmx = vcpu->backend;
+
+    if (vmx->away) {
+        return;
+    }
+    vmx->away = true;
+    vmx->cr2 = read_cr2();
+    load_syscall_msrs(&vmx->cpu->loaded, &vmx->cpu->host);
+    /* An exit sets the limit to 0xffff (SDM vol 3, 27.5.2): what stands behind the table is no
+     * descriptor for user code to load. The interrupt table is full, so its limit does not
+     * matter. */
+    __asm__ volatile("lgdt %0" : : "m"(vmx->cpu->gdtr));
+}
+
+static void come_back(struct vmx_vcpu *vmx)
+{
+    vmx->away = false;
+    if (read_cr2() != vmx->cr2) {
+        __asm__ volatile("mov %0, %%cr2" : : "r"(vmx->cr2));
+    }
+    load_syscall_msrs(&vmx->cpu->loaded, &vmx->syscall);
+}
+
+/* ---- Entry -------------------------------------------------------------------------------- */
+
+/* A changed guest-physical space (SDM vol 3, 28.4.3.3: combined mappings go as well). */
+static void flush_guest_physical(struct vmx_vcpu *vmx, const struct vm *vm, struct vmx_vm *maps)
+{
+    invept(vmx_features.invept_single ? INVALIDATE_SINGLE_CONTEXT : INVALIDATE_ALL_CONTEXTS,
+           vmx_vm_eptp(vm));
+    maps->flushed[vmx->cpu->id] = vm->generation;
+}
+
+/* Control registers that were set from outside, where the guest's own MOV would have flushed. */
+static void flush_linear(struct vmx_vcpu *vmx)
+{
+    vmx->flush_vpid = false;
+    if (vmx->vpid != 0) {
+        invvpid(vmx_features.invvpid_single ? INVALIDATE_SINGLE_CONTEXT : INVALIDATE_ALL_CONTEXTS,
+                vmx->vpid);
+    }
+}
+
+void vmx_enter(struct vcpu *vcpu)
+{
+    struct vmx_vcpu *vmx = vcpu->backend;
+    const struct vm *vm = vcpu->vm;
+    struct vmx_vm *maps = vm->backend;
+    uint64_t cr3 = read_cr3();
+
+    if (vmx->away) {
+        come_back(vmx);
+    }
+    if (vmx->host_cr3 != cr3) {
+        vmx->host_cr3 = cr3;
+        vmwrite(VMCS_HOST_CR3, cr3);
+    }
+    if (maps->flushed[vmx->cpu->id] != vm->generation) {
+        flush_guest_physical(vmx, vm, maps);
+    }
+    if (vmx->flush_vpid) {
+        flush_linear(vmx);
+    }
+    vmx->ip_known = false;
+    COUNT(exit);
+    vmx->failed = vmx_run(vmx);
+}
+
+/* ---- Events ------------------------------------------------------------------------------- */
+
+static bool is_software_event(unsigned type)
+{
+    return type >= EVENT_SOFT_INTERRUPT;
+}
+
+void vmx_inject(struct vcpu *vcpu, const struct vcpu_event *event)
+{
+    (void)vcpu;
+    vmwrite(VMCS_ENTRY_INTERRUPTION, INTERRUPTION_VALID | (uint32_t)event->type << 8 |
+                                         (event->has_error ? INTERRUPTION_ERROR : 0u) |
+                                         event->vector);
+    if (event->has_error) {
+        vmwrite(VMCS_ENTRY_ERROR_CODE, event->error);
+    }
+    if (is_software_event(event->type)) {
+        vmwrite(VMCS_ENTRY_INSN_LENGTH, event->insn_length);
+    }
+}
+
+void vmx_irq_window(struct vcpu *vcpu, bool on)
+{
+    struct vmx_vcpu *vmx = vcpu->backend;
+    uint32_t controls = vmx->processor_controls & ~PROCESSOR_IRQ_WINDOW;
+
+    if (on) {
+        controls |= PROCESSOR_IRQ_WINDOW;
+    }
+    if (controls != vmx->processor_controls) {
+        vmx->processor_controls = controls;
+        vmwrite(VMCS_PROCESSOR_CONTROLS, controls);
+    }
+}
