@@ -112,11 +112,11 @@ void fpu_save(struct fpu *fpu)
         fpu->xcr0 = xgetbv0();
         xsetbv0(supported);
         __asm__ volatile("xsave64 %0"
-                         : "+m"(fpu->area)
+                         : "+m"(*fpu->area)
                          : "a"((uint32_t)supported), "d"((uint32_t)(supported >> 32))
                          : "memory");
     } else {
-        __asm__ volatile("fxsave64 %0" : "=m"(fpu->area) : : "memory");
+        __asm__ volatile("fxsave64 %0" : "+m"(*fpu->area) : : "memory");
     }
     fpu_end(cr0);
 }
@@ -130,12 +130,12 @@ void fpu_load(const struct fpu *fpu)
         xsetbv0(supported);
         __asm__ volatile("xrstor64 %0"
                          :
-                         : "m"(fpu->area), "a"((uint32_t)supported),
+                         : "m"(*fpu->area), "a"((uint32_t)supported),
                            "d"((uint32_t)(supported >> 32))
                          : "memory");
         xsetbv0(fpu->xcr0);
     } else {
-        __asm__ volatile("fxrstor64 %0" : : "m"(fpu->area) : "memory");
+        __asm__ volatile("fxrstor64 %0" : : "m"(*fpu->area) : "memory");
     }
     fpu_end(cr0);
 }
