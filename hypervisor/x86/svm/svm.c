@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of AMD's backend, and what concerns a processor. */
+#include "svm.h"
+
+#include "kernel/cpu.h"
+#include "kernel/memory.h"
+#include "x86/fpu.h"
+#include "x86/instr.h"
+#include "x86/paging_format.h"
+
+#define CPUID_EXTENDED_FEATURES 0x80000001u
+#define CPUID_80000001_ECX_SVM (1u << 2)
+#define CPUID_SVM 0x8000000au
+#define CPUID_SVM_EDX_NP (1u << 0)
+#define CPUID_SVM_EDX_LOCK (1u << 2)
+#define CPUID_SVM_EDX_NRIP (1u << 3)
+
+#define MSR_VM_CR 0xc0010114u
+#define VM_CR_SVMDIS (1UL << 4)
+#define MSR_VM_HSAVE_PA 0xc0010117u
+#define EFER_SVME (1UL << 12)
+
+struct svm_cpu svm_cpus[CPU_MAX];
+
+struct svm_cpu *svm_this_cpu(void)
+{
+    return &svm_cpus[arch_this_cpu()->id];
+}
+
+static const char *svm_probe(uint32_t *caps)
+{
+    if (!(cpuid_if_present(CPUID_EXTENDED_FEATURES, 0).ecx & CPUID_80000001_ECX_SVM)) {
+        return "this CPU has no SVM";
+    }
+    struct cpuid svm = cpuid_if_present(CPUID_SVM, 0);
+
+    /* VM_CR came with the SVM lock, and faults on emulators that have neither. */
+    if ((svm.edx & CPUID_SVM_EDX_LOCK) && (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS)) {
+        return "SVM is disabled by the firmware (VM_CR.SVMDIS)";
+    }
+    if (!(svm.edx & CPUID_SVM_EDX_NP)) {
+        return "this CPU has no nested paging (NPT)";
+    }
+    if (svm.ebx < 2) {
+        return "this CPU has no address-space identifiers for guests";
+    }
+    *caps = VIRT_NESTED_PAGING | VIRT_UNRESTRICTED |
+            (svm.edx & CPUID_SVM_EDX_NRIP ? (uint32_t)VIRT_INSN_LENGTH : 0);
+    return NULL;
+}
+
+static enum status svm_cpu_enable(struct cpu *cpu, struct quota *quota)
+{
+    struct svm_cpu *svm = &svm_cpus[cpu->id];
+
+    svm->host_save = frame_alloc(quota);
+    svm->host = frame_alloc(quota);
+    if (!svm->host_save || !svm->host) {
+        return STATUS_NO_MEMORY; /* the machine does not start: nobody needs the other frame */
+    }
+    svm->host_physical = arch_pool_physical(svm->host);
+    svm->asid_count = cpuid(CPUID_SVM, 0).ebx;
+    svm->asid_next = 1;
+    svm->asid_epoch = 1;
+    fpu_enable();
+    wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+    wrmsr(MSR_VM_HSAVE_PA, arch_pool_physical(svm->host_save));
+    /* What VMLOAD brings back never changes: the kernel uses neither FS nor GS, and its TR,
+     * LDTR and SYSCALL MSRs are set once. */
+    __asm__ volatile("vmsave %0" : : "a"(svm->host_physical) : "memory");
+    svm_find_limits();
+    return STATUS_OK;
+}
+
+static void svm_cpu_disable(struct cpu *cpu)
+{
+    (void)cpu;
+    wrmsr(MSR_VM_HSAVE_PA, 0);
+    wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~EFER_SVME);
+}
+
+const struct virt_ops svm_ops = {
+    .name = "SVM",
+    .probe = svm_probe,
+    .cpu_enable = svm_cpu_enable,
+    .cpu_disable = svm_cpu_disable,
+    .gpa_format = &page_format_npt,
+    .vm_init = svm_vm_init,
+    .vm_destroy = svm_vm_destroy,
+    .vm_flush = svm_vm_flush,
+    .vm_port_intercept = svm_vm_port_intercept,
+    .vm_msr_intercept = svm_vm_msr_intercept,
+    .vcpu_init = svm_vcpu_init,
+    .vcpu_destroy = svm_vcpu_destroy,
+    .load = svm_load,
+    .unload = svm_unload,
+    .leave = svm_leave,
+    .enter = svm_enter,
+    .decode = svm_decode,
+    .host_event = svm_host_event,
+    .state_get = svm_state_get,
+    .state_set = svm_state_set,
+    .interruptible = svm_interruptible,
+    .inject = svm_inject,
+    .irq_window = svm_irq_window,
+};

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* AMD's backend, inside: what its files share. */
+#include "virt/vcpu.h"
+#include "virt/vm.h"
+#include "vmcb.h"
+
+struct fpu;
+
+/* One processor: its host state for VMLOAD and its address-space identifiers. */
+struct svm_cpu {
+    void *host_save;        /* VM_HSAVE_PA: VMRUN's */
+    struct vmcb *host;      /* VMSAVE's: what VMLOAD brings back after an exit */
+    phys_addr host_physical;
+    uint32_t asid_count;    /* identifiers that the CPU has; 0 is the host's */
+    uint32_t asid_next;
+    uint64_t asid_epoch;    /* grows when they are used up and all start anew */
+};
+extern struct svm_cpu svm_cpus[];
+
+/* One VM. */
+struct svm_vm {
+    uint8_t *iopm;          /* 12 KiB: bit per port, set = intercepted (APM vol 2, 15.10.1) */
+    uint8_t *msrpm;         /* 8 KiB: two bits per MSR, read and write (15.11) */
+};
+enum { SVM_IOPM_FRAMES = 3, SVM_MSRPM_FRAMES = 2 };
+
+/* One vCPU. */
+struct svm_vcpu {
+    struct vmcb *vmcb;      /* 0x00 */
+    phys_addr vmcb_physical;
+    struct fpu *fpu;
+    uint64_t dr[4];         /* DR0..3 while another vCPU has the processor */
+    uint64_t asid_epoch;    /* when its identifier was given ... */
+    uint64_t generation;    /* ... and the guest-physical space's generation then */
+    bool window;            /* exit when an interrupt can be taken */
+};
+
+/* entry.S: GIF is set and interrupts are off before and after; the guest's general registers but
+ * RAX and RSP run in gpr, those two in the VMCB. */
+void svm_run(phys_addr vmcb, uint64_t *gpr, phys_addr host_vmcb);
+
+/* svm.c */
+struct svm_cpu *svm_this_cpu(void);
+/* svm_vm.c */
+enum status svm_vm_init(struct vm *vm);
+void svm_vm_destroy(struct vm *vm);
+void svm_vm_flush(struct vm *vm);
+void svm_vm_port_intercept(struct vm *vm, uint16_t first, uint32_t count, bool on);
+enum status svm_vm_msr_intercept(struct vm *vm, uint32_t msr, unsigned intercept);
+/* svm_state.c */
+void svm_state_get(struct vcpu *vcpu, uint32_t groups);
+enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups);
+/* What groups of `in` may be loaded? The CPU's control register bits are given. */
+struct svm_limits {
+    uint64_t cr0, cr4, efer; /* bits that may be set */
+};
+enum status svm_check_state(const struct vcpu_state *in, uint32_t groups,
+                            const struct svm_limits *limits);
+void svm_find_limits(void);
+/* svm_exit.c */
+void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit);
+void svm_decode_exit(const struct vmcb *vmcb, struct vcpu_exit *exit);
+struct vcpu_event svm_decode_event(uint64_t exit_int_info);
+void svm_host_event(struct vcpu *vcpu, const struct vcpu_exit *exit);
+/* svm_vcpu.c */
+enum status svm_vcpu_init(struct vcpu *vcpu);
+void svm_vcpu_destroy(struct vcpu *vcpu);
+void svm_load(struct vcpu *vcpu);
+void svm_unload(struct vcpu *vcpu);
+void svm_leave(struct vcpu *vcpu);
+void svm_enter(struct vcpu *vcpu);
+bool svm_interruptible(const struct vcpu *vcpu);
+void svm_inject(struct vcpu *vcpu, const struct vcpu_event *event);
+void svm_irq_window(struct vcpu *vcpu, bool on);
+
+static inline struct svm_vcpu *svm_of(const struct vcpu *vcpu)
+{
+    return vcpu->backend;
+}

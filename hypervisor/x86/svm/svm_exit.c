@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Why the guest exited: SVM's codes (APM vol 2, appendix C) in neutral words. */
+#include "svm.h"
+
+/* Reasons that need nothing but the code. 0 (EXIT_NONE): not here. */
+static const uint8_t simple_reasons[] = {
+    [VMEXIT_MACHINE_CHECK] = EXIT_MACHINE_CHECK,
+    [VMEXIT_INTR] = EXIT_HOST_INTERRUPT,
+    [VMEXIT_NMI] = EXIT_NMI,
+    [VMEXIT_SMI] = EXIT_HOST_INTERRUPT, /* taken by the firmware when GIF is set again */
+    [VMEXIT_VINTR] = EXIT_IRQ_WINDOW,
+    [VMEXIT_CPUID] = EXIT_CPUID,
+    [VMEXIT_INVD] = EXIT_CACHE,
+    [VMEXIT_HLT] = EXIT_HLT,
+    [VMEXIT_INVLPGA] = EXIT_VIRTUALIZATION,
+    [VMEXIT_TASK_SWITCH] = EXIT_TASK_SWITCH,
+    [VMEXIT_SHUTDOWN] = EXIT_SHUTDOWN,
+    [VMEXIT_VMRUN] = EXIT_VIRTUALIZATION,
+    [VMEXIT_VMMCALL] = EXIT_HYPERCALL,
+    [0x082] = EXIT_VIRTUALIZATION, /* VMLOAD, VMSAVE, STGI, CLGI */
+    [0x083] = EXIT_VIRTUALIZATION,
+    [0x084] = EXIT_VIRTUALIZATION,
+    [0x085] = EXIT_VIRTUALIZATION,
+    [VMEXIT_SKINIT] = EXIT_VIRTUALIZATION,
+    [VMEXIT_RDTSCP] = EXIT_VIRTUALIZATION, /* CPUID shows none: #UD like those */
+    [VMEXIT_RDPMC] = EXIT_VIRTUALIZATION,
+    [VMEXIT_RSM] = EXIT_VIRTUALIZATION,
+    [VMEXIT_WBINVD] = EXIT_CACHE,
+    [VMEXIT_MONITOR] = EXIT_MONITOR,
+    [VMEXIT_MWAIT] = EXIT_MONITOR,
+    [VMEXIT_MWAIT_ARMED] = EXIT_MONITOR,
+    [VMEXIT_XSETBV] = EXIT_XSETBV,
+    [VMEXIT_RDPRU] = EXIT_VIRTUALIZATION,
+};
+
+static void decode_io(const struct vmcb *vmcb, struct vcpu_exit *exit)
+{
+    uint64_t info = vmcb->exit_info1;
+
+    exit->reason = EXIT_IO;
+    exit->insn_length = (uint32_t)(vmcb->exit_info2 - vmcb->rip); /* the next RIP, on every CPU */
+    exit->io.port = (uint16_t)(info >> IO_PORT_SHIFT);
+    exit->io.size = info >> IO_SIZE_SHIFT & 7;
+    exit->io.in = (info & IO_IN) != 0;
+    exit->io.string = (info & IO_STRING) != 0;
+    exit->io.repeat = (info & IO_REPEAT) != 0;
+}
+
+/* Whether the gpr of EXITINFO1 can be trusted depends on decode assists, which not every CPU
+ * has: the VMM decodes. */
+static void decode_cr(uint64_t code, struct vcpu_exit *exit)
+{
+    exit->reason = EXIT_CR_ACCESS;
+    exit->cr.number = code & 0xf;
+    exit->cr.write = code >= VMEXIT_CR0_WRITE;
+    exit->cr.decode = true;
+}
+
+static void decode_memory(const struct vmcb *vmcb, struct vcpu_exit *exit)
+{
+    uint64_t info = vmcb->exit_info1;
+
+    exit->reason = EXIT_MEMORY;
+    exit->memory.gpa = vmcb->exit_info2;
+    exit->memory.access = info & FAULT_FETCH   ? MEM_EXECUTE
+                          : info & FAULT_WRITE ? MEM_WRITE
+                                               : MEM_READ;
+}
+
+void svm_decode_exit(const struct vmcb *vmcb, struct vcpu_exit *exit)
+{
+    uint64_t code = (uint32_t)vmcb->exit_code;
+
+    *exit = (struct vcpu_exit){.reason = EXIT_UNKNOWN, .raw = {code, vmcb->exit_info1}};
+    if (code < sizeof(simple_reasons) && simple_reasons[code] != EXIT_NONE) {
+        exit->reason = simple_reasons[code];
+        /* Where the CPU has it; 0 where it has not, and for what is no instruction. */
+        exit->insn_length = vmcb->next_rip ? (uint32_t)(vmcb->next_rip - vmcb->rip) : 0;
+    } else if (code == VMEXIT_IO) {
+        decode_io(vmcb, exit);
+    } else if (code == VMEXIT_MSR) {
+        exit->reason = vmcb->exit_info1 & 1 ? EXIT_MSR_WRITE : EXIT_MSR_READ;
+        exit->insn_length = vmcb->next_rip ? (uint32_t)(vmcb->next_rip - vmcb->rip) : 0;
+    } else if (code == VMEXIT_NESTED_FAULT) {
+        decode_memory(vmcb, exit);
+    } else if (code < VMEXIT_DR0_READ) {
+        decode_cr(code, exit);
+    } else if (code == VMEXIT_INVALID) {
+        exit->reason = EXIT_INVALID_STATE;
+    }
+    if (exit->insn_length > 15) {
+        exit->insn_length = 0; /* no instruction: stale, or moved by an interrupted delivery */
+    }
+}
+
+/*
+ * An event whose delivery the exit interrupted. A software interrupt is not delivered again: RIP
+ * still points at its instruction, which simply runs once more; the same holds for INT3 and INTO,
+ * which SVM reports as exceptions 3 and 4.
+ */
+struct vcpu_event svm_decode_event(uint64_t info)
+{
+    uint8_t type = info >> EVENT_TYPE_SHIFT & 7, vector = (uint8_t)info;
+    bool software = type == EVENT_SOFT_INTERRUPT ||
+                    (type == EVENT_EXCEPTION && (vector == 3 || vector == 4));
+
+    if (!(info & EVENT_VALID) || software) {
+        return (struct vcpu_event){.valid = false};
+    }
+    return (struct vcpu_event){.valid = true,
+                               .type = type,
+                               .vector = vector,
+                               .has_error = (info & EVENT_ERROR_VALID) != 0,
+                               .error = (uint32_t)(info >> EVENT_ERROR_SHIFT)};
+}
+
+void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+    struct vmcb *vmcb = svm_of(vcpu)->vmcb;
+
+    vmcb->event_injection = 0; /* delivered, or in EXITINTINFO */
+    if (vmcb->exit_int_info & EVENT_VALID) {
+        vcpu->event = svm_decode_event(vmcb->exit_int_info);
+    }
+    svm_decode_exit(vmcb, exit);
+}
+
+/* What made the guest exit is still pending: it is taken as soon as interrupts are on. NMIs,
+ * machine checks and SMIs came through already when GIF was set. */
+void svm_host_event(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+    (void)vcpu;
+    (void)exit;
+    __asm__ volatile("sti\n\tnop\n\tcli" : : : "memory");
+}

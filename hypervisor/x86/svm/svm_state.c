@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between the VMCB and the state page; what comes from the VMM is checked first. */
+#include "svm.h"
+
+#include "x86/fpu.h"
+#include "x86/instr.h"
+#include "x86/sections.h"
+
+#define EFER_SVME (1UL << 12)
+
+/* What a guest may set. Extended features stay with those that a VMM can show in CPUID. */
+static RO_AFTER_INIT struct svm_limits limits;
+
+#define CR0_ET (1UL << 4)
+#define CR0_AM (1UL << 18)
+#define CR0_ALL                                                                                    \
+    (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD |     \
+     CR0_PG)
+
+/* CR4 bits that every CPU with SVM has, and the CPUID bits of the others (APM vol 2, 3.1.3). */
+#define CR4_BASIC 0x7ffUL /* VME .. OSXMMEXCPT */
+#define CR4_FSGSBASE (1UL << 16)
+
+void svm_find_limits(void)
+{
+    struct cpuid leaf1 = cpuid(1, 0), leaf7 = cpuid_if_present(7, 0);
+    struct cpuid extended = cpuid(0x80000001, 0);
+
+    limits.cr0 = CR0_ALL;
+    limits.cr4 = CR4_BASIC;
+    limits.cr4 |= leaf1.ecx & 1u << 26 ? CR4_OSXSAVE : 0;
+    limits.cr4 |= leaf7.ebx & 1u << 0 ? CR4_FSGSBASE : 0;
+    limits.cr4 |= leaf7.ebx & 1u << 7 ? CR4_SMEP : 0;
+    limits.cr4 |= leaf7.ebx & 1u << 20 ? CR4_SMAP : 0;
+    limits.cr4 |= leaf7.ecx & 1u << 2 ? CR4_UMIP : 0;
+    limits.efer = EFER_SCE | EFER_LME | EFER_LMA;
+    limits.efer |= extended.edx & 1u << 20 ? EFER_NXE : 0;
+}
+
+/* ---- Checks ---------------------------------------------------------------------------------- */
+
+static bool canonical(uint64_t address)
+{
+    return (uint64_t)((int64_t)(address << 16) >> 16) == address;
+}
+
+static bool control_valid(const struct vcpu_state *in, const struct svm_limits *may)
+{
+    bool paging = (in->cr0 & CR0_PG) != 0;
+    bool long_mode = paging && (in->efer & EFER_LME);
+
+    /* APM vol 2, 15.5.1, "canonicalization and consistency checks". */
+    return (in->cr0 & ~may->cr0) == 0 && (in->cr4 & ~may->cr4) == 0 &&
+           (in->efer & ~may->efer) == 0 && !(paging && !(in->cr0 & CR0_PE)) &&
+           !((in->cr0 & CR0_NW) && !(in->cr0 & CR0_CD)) && in->cr3 >> 52 == 0 &&
+           !(long_mode && !(in->cr4 & CR4_PAE)) &&
+           ((in->efer & EFER_LMA) != 0) == long_mode;
+}
+
+static bool segment_valid(const struct vcpu_segment *segment)
+{
+    return (segment->attributes & ~(SEGMENT_UNUSABLE | 0xfffu)) == 0 && canonical(segment->base);
+}
+
+static bool segments_valid(const struct vcpu_state *in)
+{
+    for (unsigned i = 0; i < SEG_COUNT; i++) {
+        if (!segment_valid(&in->segment[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool msrs_valid(const struct vcpu_state *in)
+{
+    bool pat_valid = true;
+
+    for (unsigned shift = 0; shift < 64; shift += 8) {
+        uint64_t type = in->pat >> shift & 0xff;
+
+        pat_valid &= type < 8 && type != 2 && type != 3; /* APM vol 2, 7.8.1 */
+    }
+    return pat_valid && canonical(in->lstar) && canonical(in->cstar) &&
+           canonical(in->kernel_gs_base) && canonical(in->sysenter_esp) &&
+           canonical(in->sysenter_eip);
+}
+
+enum status svm_check_state(const struct vcpu_state *in, uint32_t groups,
+                            const struct svm_limits *may)
+{
+    bool valid = true;
+
+    if (groups & STATE_IP) {
+        valid &= canonical(in->rip) && (in->interruptibility & ~3u) == 0;
+    }
+    if (groups & STATE_CONTROL) {
+        valid &= control_valid(in, may);
+    }
+    if (groups & STATE_SEGMENTS) {
+        valid &= segments_valid(in);
+    }
+    if (groups & STATE_TABLES) {
+        valid &= canonical(in->gdtr.base) && canonical(in->idtr.base) &&
+                 in->gdtr.limit <= 0xffff && in->idtr.limit <= 0xffff;
+    }
+    if (groups & STATE_DEBUG) {
+        valid &= in->dr7 >> 32 == 0;
+    }
+    if (groups & STATE_MSRS) {
+        valid &= msrs_valid(in);
+    }
+    if (groups & STATE_XCR0) {
+        valid &= fpu_xcr0_valid(in->xcr0);
+    }
+    return valid ? STATUS_OK : STATUS_BAD_ARGUMENT;
+}
+
+/* ---- Loading ----------------------------------------------------------------------------------- */
+
+#define RFLAGS_ONE 0x2UL
+#define RFLAGS_KNOWN 0x3f7fd7UL /* APM vol 2, 3.1.6: the rest is zero */
+
+static struct vmcb_segment *vmcb_segment(struct vmcb *vmcb, unsigned index)
+{
+    struct vmcb_segment *const segments[SEG_COUNT] = {
+        [SEG_ES] = &vmcb->es, [SEG_CS] = &vmcb->cs, [SEG_SS] = &vmcb->ss,
+        [SEG_DS] = &vmcb->ds, [SEG_FS] = &vmcb->fs, [SEG_GS] = &vmcb->gs,
+        [SEG_LDTR] = &vmcb->ldtr, [SEG_TR] = &vmcb->tr,
+    };
+
+    return segments[index];
+}
+
+/* A segment that cannot be used has its present bit clear. */
+static void load_segments(struct vmcb *vmcb, const struct vcpu_state *in)
+{
+    for (unsigned i = 0; i < SEG_COUNT; i++) {
+        const struct vcpu_segment *from = &in->segment[i];
+        bool unusable = (from->attributes & SEGMENT_UNUSABLE) != 0;
+
+        *vmcb_segment(vmcb, i) = (struct vmcb_segment){
+            from->selector, unusable ? 0 : from->attributes & 0xfff, from->limit, from->base};
+    }
+    vmcb->cpl = in->segment[SEG_SS].attributes >> 5 & 3;
+}
+
+static void load_control(struct vmcb *vmcb, const struct vcpu_state *in)
+{
+    vmcb->cr0 = in->cr0;
+    vmcb->cr2 = in->cr2;
+    vmcb->cr3 = in->cr3;
+    vmcb->cr4 = in->cr4;
+    vmcb->efer = in->efer | EFER_SVME; /* VMRUN requires it; the guest does not see it */
+}
+
+static void load_msrs(struct vmcb *vmcb, const struct vcpu_state *in)
+{
+    vmcb->star = in->star;
+    vmcb->lstar = in->lstar;
+    vmcb->cstar = in->cstar;
+    vmcb->fmask = in->fmask;
+    vmcb->kernel_gs_base = in->kernel_gs_base;
+    vmcb->sysenter_cs = in->sysenter_cs;
+    vmcb->sysenter_esp = in->sysenter_esp;
+    vmcb->sysenter_eip = in->sysenter_eip;
+    vmcb->pat = in->pat;
+}
+
+static void load_ip(struct vmcb *vmcb, const struct vcpu_state *in)
+{
+    vmcb->rip = in->rip;
+    vmcb->rflags = (in->rflags & RFLAGS_KNOWN) | RFLAGS_ONE;
+    vmcb->interrupt_shadow = in->interruptibility & BLOCKED_BY_STI_OR_MOV_SS;
+}
+
+enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups)
+{
+    struct vmcb *vmcb = svm_of(vcpu)->vmcb;
+    enum status status = svm_check_state(in, groups, &limits);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (groups & STATE_IP) {
+        load_ip(vmcb, in);
+    }
+    if (groups == STATE_IP) {
+        return STATUS_OK; /* the usual reply */
+    }
+    if (groups & STATE_RSP) {
+        vmcb->rsp = in->gpr[GPR_RSP];
+    }
+    if (groups & STATE_CONTROL) {
+        load_control(vmcb, in);
+    }
+    if (groups & STATE_SEGMENTS) {
+        load_segments(vmcb, in);
+    }
+    if (groups & STATE_TABLES) {
+        vmcb->gdtr = (struct vmcb_segment){.limit = in->gdtr.limit, .base = in->gdtr.base};
+        vmcb->idtr = (struct vmcb_segment){.limit = in->idtr.limit, .base = in->idtr.base};
+    }
+    if (groups & STATE_DEBUG) {
+        vmcb->dr7 = in->dr7;
+    }
+    if (groups & STATE_MSRS) {
+        load_msrs(vmcb, in);
+    }
+    if (groups & STATE_XCR0) {
+        fpu_set_xcr0(in->xcr0);
+    }
+    return STATUS_OK;
+}
+
+/* ---- Reading ------------------------------------------------------------------------------------ */
+
+static void get_segments(struct vmcb *vmcb, struct vcpu_state *state)
+{
+    for (unsigned i = 0; i < SEG_COUNT; i++) {
+        const struct vmcb_segment *from = vmcb_segment(vmcb, i);
+        bool present = (from->attributes & 0x80) != 0;
+
+        state->segment[i] = (struct vcpu_segment){
+            from->selector,
+            (uint16_t)((from->attributes & 0xfff) | (present ? 0 : SEGMENT_UNUSABLE)),
+            from->limit, from->base};
+    }
+    /* SS.DPL is the privilege level; some CPUs keep it in CPL only (APM vol 2, 15.5.1). */
+    struct vcpu_segment *ss = &state->segment[SEG_SS];
+
+    ss->attributes = (uint16_t)((ss->attributes & ~0x60u) | (unsigned)(vmcb->cpl & 3) << 5);
+}
+
+static void get_msrs(const struct vmcb *vmcb, struct vcpu_state *state)
+{
+    state->star = vmcb->star;
+    state->lstar = vmcb->lstar;
+    state->cstar = vmcb->cstar;
+    state->fmask = vmcb->fmask;
+    state->kernel_gs_base = vmcb->kernel_gs_base;
+    state->sysenter_cs = vmcb->sysenter_cs;
+    state->sysenter_esp = vmcb->sysenter_esp;
+    state->sysenter_eip = vmcb->sysenter_eip;
+    state->pat = vmcb->pat;
+}
+
+void svm_state_get(struct vcpu *vcpu, uint32_t groups)
+{
+    struct vmcb *vmcb = svm_of(vcpu)->vmcb;
+    struct vcpu_state *state = vcpu->state;
+
+    if (groups & STATE_IP) {
+        state->rip = vmcb->rip;
+        state->rflags = vmcb->rflags;
+        state->interruptibility = vmcb->interrupt_shadow & 1 ? BLOCKED_BY_STI_OR_MOV_SS : 0;
+    }
+    if (groups == STATE_IP) {
+        return; /* most exits */
+    }
+    if (groups & STATE_RSP) {
+        state->gpr[GPR_RSP] = vmcb->rsp;
+    }
+    if (groups & STATE_CONTROL) {
+        state->cr0 = vmcb->cr0;
+        state->cr2 = vmcb->cr2;
+        state->cr3 = vmcb->cr3;
+        state->cr4 = vmcb->cr4;
+        state->efer = vmcb->efer & ~EFER_SVME;
+    }
+    if (groups & STATE_SEGMENTS) {
+        get_segments(vmcb, state);
+    }
+    if (groups & STATE_TABLES) {
+        state->gdtr = (struct vcpu_segment){.limit = vmcb->gdtr.limit, .base = vmcb->gdtr.base};
+        state->idtr = (struct vcpu_segment){.limit = vmcb->idtr.limit, .base = vmcb->idtr.base};
+    }
+    if (groups & STATE_DEBUG) {
+        state->dr7 = vmcb->dr7;
+    }
+    if (groups & STATE_MSRS) {
+        get_msrs(vmcb, state);
+    }
+    if (groups & STATE_XCR0) {
+        state->xcr0 = fpu_xcr0();
+    }
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A vCPU: its VMCB, what is switched when it takes the processor, and the way in. */
+#include "svm.h"
+
+#include "count.h"
+#include "kernel/cpu.h"
+#include "kernel/log.h"
+#include "kernel/memory.h"
+#include "kernel/thread.h"
+#include "x86/fpu.h"
+#include "x86/instr.h"
+
+#define EFER_SVME (1UL << 12)
+#define RFLAGS_IF (1UL << 9)
+
+/* State after reset (APM vol 2, 14.1.3): real mode at ffff:fff0. */
+static void reset_state(struct vmcb *vmcb)
+{
+    const struct vmcb_segment data = {.attributes = 0x93, .limit = 0xffff};
+
+    vmcb->es = vmcb->ss = vmcb->ds = vmcb->fs = vmcb->gs = data;
+    vmcb->cs = (struct vmcb_segment){0xf000, 0x9b, 0xffff, 0xffff0000};
+    vmcb->gdtr = vmcb->idtr = (struct vmcb_segment){.limit = 0xffff};
+    vmcb->ldtr = (struct vmcb_segment){.attributes = 0x82, .limit = 0xffff};
+    vmcb->tr = (struct vmcb_segment){.attributes = 0x8b, .limit = 0xffff};
+    vmcb->efer = EFER_SVME;
+    vmcb->cr0 = 0x60000010;
+    vmcb->dr6 = 0xffff0ff0;
+    vmcb->dr7 = 0x400;
+    vmcb->rflags = 0x2;
+    vmcb->rip = 0xfff0;
+    vmcb->pat = 0x0007040600070406;
+}
+
+static void set_intercepts(struct vmcb *vmcb)
+{
+    vmcb->intercept_exceptions = INTERCEPT_EXCEPTION_MC;
+    vmcb->intercepts = INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_SMI | INTERCEPT_INIT |
+                       INTERCEPT_RDPMC | INTERCEPT_CPUID | INTERCEPT_RSM | INTERCEPT_INVD |
+                       INTERCEPT_HLT | INTERCEPT_INVLPGA | INTERCEPT_IO | INTERCEPT_MSR |
+                       INTERCEPT_TASK_SWITCH | INTERCEPT_SHUTDOWN;
+    vmcb->intercepts2 = INTERCEPT_VMRUN | INTERCEPT_VMMCALL | INTERCEPT_VMLOAD |
+                        INTERCEPT_VMSAVE | INTERCEPT_STGI | INTERCEPT_CLGI | INTERCEPT_SKINIT |
+                        INTERCEPT_RDTSCP | INTERCEPT_WBINVD | INTERCEPT_MONITOR |
+                        INTERCEPT_MWAIT | INTERCEPT_XSETBV | INTERCEPT_RDPRU;
+}
+
+enum status svm_vcpu_init(struct vcpu *vcpu)
+{
+    struct quota *quota = vcpu->vm->quota;
+    struct svm_vm *svm_vm = vcpu->vm->backend;
+    struct svm_vcpu *svm = frame_alloc(quota);
+
+    if (!svm) {
+        return STATUS_NO_MEMORY;
+    }
+    vcpu->backend = svm;
+    svm->vmcb = frame_alloc(quota);
+    svm->fpu = fpu_create(quota);
+    if (!svm->vmcb || !svm->fpu) {
+        svm_vcpu_destroy(vcpu);
+        return STATUS_NO_MEMORY;
+    }
+    svm->vmcb_physical = arch_pool_physical(svm->vmcb);
+    struct vmcb *vmcb = svm->vmcb;
+
+    set_intercepts(vmcb);
+    vmcb->iopm_base = arch_pool_physical(svm_vm->iopm);
+    vmcb->msrpm_base = arch_pool_physical(svm_vm->msrpm);
+    vmcb->virtual_interrupt = V_INTR_MASKING;
+    vmcb->nested_control = 1;
+    vmcb->nested_cr3 = vcpu->vm->gpa.root;
+    reset_state(vmcb);
+    return STATUS_OK;
+}
+
+void svm_vcpu_destroy(struct vcpu *vcpu)
+{
+    struct quota *quota = vcpu->vm->quota;
+    struct svm_vcpu *svm = svm_of(vcpu);
+
+    if (svm->vmcb) {
+        frame_free(quota, svm->vmcb);
+    }
+    if (svm->fpu) {
+        fpu_destroy(svm->fpu, quota);
+    }
+    frame_free(quota, svm);
+    vcpu->backend = NULL;
+}
+
+/* ---- The processor changes its vCPU -------------------------------------------------------- */
+
+void svm_load(struct vcpu *vcpu)
+{
+    const struct svm_vcpu *svm = svm_of(vcpu);
+
+    fpu_load(svm->fpu);
+    __asm__ volatile("mov %0, %%db0\n\tmov %1, %%db1\n\tmov %2, %%db2\n\tmov %3, %%db3"
+                     :
+                     : "r"(svm->dr[0]), "r"(svm->dr[1]), "r"(svm->dr[2]), "r"(svm->dr[3]));
+}
+
+void svm_unload(struct vcpu *vcpu)
+{
+    struct svm_vcpu *svm = svm_of(vcpu);
+
+    fpu_save(svm->fpu);
+    __asm__ volatile("mov %%db0, %0\n\tmov %%db1, %1\n\tmov %%db2, %2\n\tmov %%db3, %3"
+                     : "=r"(svm->dr[0]), "=r"(svm->dr[1]), "=r"(svm->dr[2]), "=r"(svm->dr[3]));
+}
+
+/* VMLOAD has brought the MSRs of SYSCALL back already. */
+void svm_leave(struct vcpu *vcpu)
+{
+    (void)vcpu;
+}
+
+/* ---- In ------------------------------------------------------------------------------------------ */
+
+/*
+ * An identifier under which the processor holds no translation that is older than the VM's
+ * tables: a fresh one whenever they have lost something, and all of them anew, with a flush of
+ * everything, when they are used up (APM vol 2, 15.16).
+ */
+static void take_asid(struct svm_cpu *cpu, struct svm_vcpu *svm, uint64_t generation)
+{
+    svm->vmcb->tlb_control = TLB_KEEP;
+    if (svm->asid_epoch == cpu->asid_epoch && svm->generation == generation) {
+        return;
+    }
+    if (cpu->asid_next == cpu->asid_count) {
+        COUNT(flush);
+        cpu->asid_epoch++;
+        cpu->asid_next = 1;
+        svm->vmcb->tlb_control = TLB_FLUSH_ALL;
+    }
+    svm->vmcb->asid = cpu->asid_next++;
+    svm->asid_epoch = cpu->asid_epoch;
+    svm->generation = generation;
+}
+
+/*
+ * The window is a virtual interrupt that is intercepted when it would be taken. It is left out
+ * while the guest is in an interrupt shadow, which some implementations do not respect at VMRUN:
+ * the shadow ends with the next instruction, and the next exit looks again.
+ */
+static void set_window(struct svm_vcpu *svm)
+{
+    struct vmcb *vmcb = svm->vmcb;
+
+    if (svm->window && !(vmcb->interrupt_shadow & 1)) {
+        vmcb->virtual_interrupt |= V_IRQ | V_IGNORE_TPR;
+        vmcb->intercepts |= INTERCEPT_VINTR;
+        vmcb->intercept_cr_write |= INTERCEPT_CR8;
+    } else {
+        vmcb->virtual_interrupt &= ~(uint32_t)(V_IRQ | V_IGNORE_TPR);
+        vmcb->intercepts &= ~(uint32_t)INTERCEPT_VINTR;
+        vmcb->intercept_cr_write &= (uint16_t)~INTERCEPT_CR8;
+    }
+}
+
+void svm_enter(struct vcpu *vcpu)
+{
+    struct svm_vcpu *svm = svm_of(vcpu);
+    struct svm_cpu *cpu = svm_this_cpu();
+    uint64_t *gpr = vcpu->state->gpr;
+
+    take_asid(cpu, svm, vcpu->vm->generation);
+    if (svm->window) {
+        set_window(svm);
+    }
+    svm->vmcb->rax = gpr[GPR_RAX];
+    COUNT(exit);
+    COUNT(vmload);
+    COUNT(vmload);
+    COUNT(vmload);
+    svm_run(svm->vmcb_physical, gpr, cpu->host_physical);
+    gpr[GPR_RAX] = svm->vmcb->rax;
+}
+
+/* ---- Events ---------------------------------------------------------------------------------- */
+
+bool svm_interruptible(const struct vcpu *vcpu)
+{
+    const struct vmcb *vmcb = svm_of(vcpu)->vmcb;
+
+    return (vmcb->rflags & RFLAGS_IF) && !(vmcb->interrupt_shadow & 1);
+}
+
+void svm_inject(struct vcpu *vcpu, const struct vcpu_event *event)
+{
+    /* SVM knows no software exceptions: INT3 and INTO are exceptions 3 and 4. */
+    uint64_t type = event->type == EVENT_SOFT_EXCEPTION ? EVENT_EXCEPTION : event->type;
+
+    svm_of(vcpu)->vmcb->event_injection = EVENT_VALID | event->vector | type << EVENT_TYPE_SHIFT |
+                                          (event->has_error ? EVENT_ERROR_VALID : 0) |
+                                          (uint64_t)event->error << EVENT_ERROR_SHIFT;
+}
+
+void svm_irq_window(struct vcpu *vcpu, bool on)
+{
+    struct svm_vcpu *svm = svm_of(vcpu);
+
+    svm->window = on;
+    set_window(svm);
+}
