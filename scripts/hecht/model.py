@@ -76,6 +76,7 @@ class Model:
     serial_baud: int
     emulator: Emulator
     backends: list[str]
+    count: bool  # costly instructions
     vms: list[Vm] = field(default_factory=list)
 
     @property
@@ -147,5 +148,6 @@ def make_model(config: Config) -> Model:
                           config.text("EMULATOR_BOCHS_CPU" if bochs else "EMULATOR_QEMU_CPU"),
                           config.number("EMULATOR_MEMORY_MIB") * MIB),
         backends=[backend for backend in ("svm", "vmx") if config.is_on(backend.upper())],
+        count=config.is_on("COUNT"),
         vms=[_vm(config, slot, name) for slot in VM_SLOTS] if config.is_on("VIRT") else [],
     )

@@ -20,12 +20,16 @@ LINK_FLAGS := -nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
 
 # Makes one kind of object: $(call objects,KIND,FLAGS) defines the rules that compile C and
 # assembly files of the source tree, and of the generated tables, into $(OUT)/KIND/FILE.o.
+# They are made anew when compiler or flags change.
 define objects
-$$(OUT)/$(1)/%.o: %
+$$(OUT)/$(1)/.flags: FORCE
+	@mkdir -p $$(@D)
+	@echo '$$(CC) $(2)' | cmp -s - $$@ || echo '$$(CC) $(2)' >$$@
+$$(OUT)/$(1)/%.o: % $$(OUT)/$(1)/.flags
 	@mkdir -p $$(@D)
 	@echo "  CC      $$@"
 	@$$(CC) $(2) -MMD -MP -c -o $$@ $$<
-$$(OUT)/$(1)/generated/%.o: $$(OUT)/generated/%
+$$(OUT)/$(1)/generated/%.o: $$(OUT)/generated/% $$(OUT)/$(1)/.flags
 	@mkdir -p $$(@D)
 	@echo "  CC      $$@"
 	@$$(CC) $(2) -MMD -MP -c -o $$@ $$<

@@ -24,11 +24,13 @@ ifneq ($(BACKENDS),)
 kernel_folders += hypervisor/virt $(BACKENDS:%=hypervisor/x86/%)
 kernel_unwanted := hypervisor/kernel/without_virt.c
 endif
+kernel_folders += $(if $(COUNT),hypervisor/x86/counting,hypervisor/x86/plain)
+kernel_includes := -Ihypervisor/x86/$(if $(COUNT),counting,plain)
 kernel_sources := $(filter-out $(kernel_unwanted),$(call sources,$(kernel_folders)))
 kernel_objects := $(call objects_of,kernel,$(kernel_sources)) \
     $(OUT)/kernel/generated/kernel_config.c.o
 
-$(eval $(call objects,kernel,$(KERNEL_FLAGS)))
+$(eval $(call objects,kernel,$(KERNEL_FLAGS) $(kernel_includes)))
 
 $(OUT)/kernel.elf: $(kernel_objects) hypervisor/x86/kernel.lds
 	@echo "  LINK    $@"
