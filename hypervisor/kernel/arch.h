@@ -114,6 +114,9 @@ enum status arch_space_unmap(struct arch_space *space, uint64_t address, uint64_
 /* Looks one address up; false when nothing is mapped there. */
 bool arch_space_lookup(const struct arch_space *space, uint64_t address, struct mapping *out);
 
+/* What boot has filled in becomes read-only: no table that guards something changes any more. */
+void arch_seal(void);
+
 /* ---- Console and machine ------------------------------------------------------------------ */
 
 void arch_console_write(const char *text, size_t length);

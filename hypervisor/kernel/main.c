@@ -12,8 +12,9 @@ static struct quota kernel_quota = {.limit = 64};
  * The boot order, after the machine is up (x86/main.c):
  *   1. the pool becomes the kernel's memory;
  *   2. the processor gets its idle thread and, where it can, virtualization;
- *   3. σ0 is made from its boot module and owns everything else;
- *   4. σ0 runs.
+ *   3. what boot has filled in becomes read-only;
+ *   4. σ0 is made from its boot module and owns everything else;
+ *   5. σ0 runs.
  */
 void kernel_main(struct cpu *cpu, const struct platform *platform)
 {
@@ -21,6 +22,7 @@ void kernel_main(struct cpu *cpu, const struct platform *platform)
     thread_make_idle(cpu, &kernel_quota);
     platform->kernel->virt_caps = virt_init(cpu, &kernel_quota);
     task_set_info(platform->kernel);
+    arch_seal();
 
     struct thread *sigma0 = sigma0_create(cpu, platform);
 

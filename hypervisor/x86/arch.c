@@ -74,3 +74,8 @@ void arch_machine_stop(void)
         __asm__ volatile("cli\n\thlt");
     }
 }
+
+void arch_seal(void)
+{
+    kernel_space_seal();
+}

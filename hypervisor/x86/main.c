@@ -155,7 +155,6 @@ static void start_kernel(void)
              platform.kernel->processors, acpi_info.cpu_count, memory / MIB,
              platform.kernel->tsc_khz);
     platform.pool = kernel_space_rest(&platform.pool_size);
-    kernel_space_seal();
     kernel_main(cpu, &platform);
 }
 
@@ -166,8 +165,7 @@ static void start_kernel(void)
  *   3. the kernel's pool, and page tables of our own, with every protection the CPU has;
  *   4. descriptor tables, stacks, system calls: from here on mistakes are caught;
  *   5. on the final stack: firmware's tables, interrupts, clocks, console input (start_kernel);
- *   6. what boot has filled in becomes read-only;
- *   7. the kernel proper.
+ *   6. the kernel proper, which has what boot has filled in made read-only (arch_seal).
  */
 void x86_main(uint32_t info)
 {
