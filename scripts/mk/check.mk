@@ -30,3 +30,15 @@ unit: $(unit_logs)
 unit-%: build/unit/test_%/log
 	@tail -n 3 $<
 endif
+
+# ---- Habits -----------------------------------------------------------------------------------
+
+.PHONY: lint check-includes check-headers check-sources
+lint: check-includes check-headers check-sources
+check-includes:
+	@scripts/check-includes
+check-headers check-sources: check-%:
+	@KERNEL_FLAGS='$(KERNEL_FLAGS) $(PLAIN_FLAGS)' \
+	    COUNTING_FLAGS='$(KERNEL_FLAGS) $(COUNTING_FLAGS)' USER_FLAGS='$(USER_FLAGS)' \
+	    SIGMA0_FLAGS='$(SIGMA0_FLAGS)' VMM_FLAGS='$(VMM_FLAGS)' MINI_FLAGS='$(MINI_FLAGS)' \
+	    scripts/check-compile $*

@@ -25,12 +25,11 @@ kernel_folders += hypervisor/virt $(BACKENDS:%=hypervisor/x86/%)
 kernel_unwanted := hypervisor/kernel/without_virt.c
 endif
 kernel_folders += $(if $(COUNT),hypervisor/x86/counting,hypervisor/x86/plain)
-kernel_includes := -Ihypervisor/x86/$(if $(COUNT),counting,plain)
 kernel_sources := $(filter-out $(kernel_unwanted),$(call sources,$(kernel_folders)))
 kernel_objects := $(call objects_of,kernel,$(kernel_sources)) \
     $(OUT)/kernel/generated/kernel_config.c.o
 
-$(eval $(call objects,kernel,$(KERNEL_FLAGS) $(kernel_includes)))
+$(eval $(call objects,kernel,$(KERNEL_FLAGS) $(if $(COUNT),$(COUNTING_FLAGS),$(PLAIN_FLAGS))))
 
 $(OUT)/kernel.elf: $(kernel_objects) hypervisor/x86/kernel.lds
 	@echo "  LINK    $@"
