@@ -26,6 +26,8 @@ class Config:
     def _refuse_what_was_ignored(self) -> None:
         """What kconfiglib only warns of would silently become a default: an error here. Symbols
         that no longer exist are what `make oldconfig` tidies up, and do no harm."""
+        for symbol in self._kconf.unique_defined_syms:
+            _ = symbol.str_value  # a value out of range is found when it is asked for
         problems = [Problem(warning) for warning in self._kconf.warnings
                     if "undefined symbol" not in warning]
         if problems:

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the generator's tests share: configurations and kernel files made on the spot."""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))
+hypothesis.settings.register_profile("repeatable", derandomize=True, database=None)
+hypothesis.settings.load_profile("repeatable")
+
+
+def bzimage(**changes: int) -> bytes:
+    """A file that looks like a 64-bit kernel; `changes` are values of single fields."""
+    fields = {"magic": 0x53726448, "version": 0x20f, "xloadflags": 1, "cmdline_size": 2047,
+              "setup_sects": 3, "boot_flag": 0xaa55, "pref_address": 1 << 24,
+              "init_size": 4 << 20} | changes
+    image = bytearray(8192)
+    for key, (offset, form) in {
+            "setup_sects": (0x1f1, "<B"), "boot_flag": (0x1fe, "<H"), "magic": (0x202, "<I"),
+            "version": (0x206, "<H"), "xloadflags": (0x236, "<H"),
+            "cmdline_size": (0x238, "<I"), "pref_address": (0x258, "<Q"),
+            "init_size": (0x260, "<I")}.items():
+        struct.pack_into(form, image, offset, fields[key])
+    return bytes(image)
+
+
+def quoted(text: str) -> str:
+    """As kconfig writes a string."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+class Project:
+    """A configuration in a folder of its own, given to the real generator."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.out = folder / "out"
+        self.values = {"NAME": quoted("test"), "VM0_KERNEL": quoted(str(folder / "vmlinuz")),
+                       "VM0_INITRD": quoted(str(folder / "initrd"))}
+        (folder / "vmlinuz").write_bytes(bzimage())
+        (folder / "initrd").write_bytes(b"initrd")
+
+    def generate(self, **values: str) -> subprocess.CompletedProcess[str]:
+        config = self.folder / "config"
+        lines = [f"# CONFIG_{name} is not set" if value == "n" else f"CONFIG_{name}={value}"
+                 for name, value in (self.values | values).items()]
+        config.write_text("\n".join(lines) + "\n")
+        return subprocess.run(
+            [ROOT / "scripts/generate", config, "--makefile", self.out / "config.mk",
+             "--tables", self.out],
+            cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
+            env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"})
+
+    def table(self, name: str) -> str:
+        return (self.out / "generated" / name).read_text()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables say what was configured, whatever characters it is made of."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+from conftest import ROOT, Project, quoted
+from hecht.emit import c_string
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+HOSTILE = [
+    '"; int pwned; "', "\\", '\\"', "*/ #error /*", "??/", "%s%n", "$(touch pwned)", "`touch pwned`",
+    "'; touch pwned; '", "${IFS}", "#include \"/etc/passwd\"", "a\\", "&& touch pwned", "| sh",
+]
+
+texts = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"))
+
+
+@given(texts)
+def test_c_string_holds_only_harmless_characters(text: str) -> None:
+    literal = c_string(text)
+    assert re.fullmatch(r'"(?:[^"\\?\x00-\x1f\x7f-\U0010ffff]|\\[0-7]{3})*"', literal)
+    plain = re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]),
+                   literal[1:-1].encode())
+    assert plain == text.encode()
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.lists(texts, min_size=30, max_size=60))
+def test_the_compiler_reads_back_what_was_written(tmp_path_factory, strings: list[str]) -> None:
+    folder: Path = tmp_path_factory.mktemp("c")
+    strings = strings + HOSTILE
+    entries = "".join(f"    {{{c_string(text)}, {len(text.encode())}}},\n" for text in strings)
+    source = (f"#include <stdio.h>\nstruct {{ const char *s; unsigned n; }} all[] = {{\n{entries}}};\n"
+              "int main(void) { for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++) "
+              "fwrite(all[i].s, 1, all[i].n + 1, stdout); }\n")
+    (folder / "strings.c").write_text(source)
+    subprocess.run(["gcc", "-Wall", "-Wextra", "-Werror", "-o", folder / "strings",
+                    folder / "strings.c"], check=True)
+    printed = subprocess.run([folder / "strings"], capture_output=True, check=True).stdout
+    assert printed == b"".join(text.encode() + b"\0" for text in strings)
+
+
+def compiles(project: Project) -> bool:
+    return all(subprocess.run(
+        ["gcc", "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-fsyntax-only",
+         "-Ihypervisor", table], cwd=ROOT, check=False).returncode == 0
+        for table in (project.out / "generated").glob("*.c"))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.one_of(st.sampled_from(HOSTILE), st.text(st.characters(min_codepoint=32,
+                                                                max_codepoint=126))))
+def test_hostile_command_lines(tmp_path_factory, text: str) -> None:
+    folder = tmp_path_factory.mktemp("project")
+    project = Project(folder)
+    done = project.generate(VM0_CMDLINE=quoted(text))
+    assert done.returncode == 0, done.stderr
+    assert f"    .cmdline = {c_string(text)},\n" in project.table("vmm_linux.c")
+    assert json.loads((project.out / "model.json").read_text())["vms"][0]["cmdline"] == text
+    assert compiles(project)
+    assert not list(folder.glob("**/pwned")) and not (ROOT / "pwned").exists()
+
+
+def test_hostile_paths(tmp_path: Path) -> None:
+    for number, text in enumerate(HOSTILE):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        project = Project(folder)
+        path = folder / text.replace("/", "_")
+        (folder / "vmlinuz").rename(path)
+        done = project.generate(VM0_KERNEL=quoted(str(path)))
+        assert done.returncode == 0, done.stderr
+        # No path gets into what make or the compiler reads.
+        assert str(path) not in (project.out / "config.mk").read_text()
+        assert compiles(project)
+    assert not (ROOT / "pwned").exists()
+
+
+def test_hostile_names_reach_no_tool(tmp_path: Path) -> None:
+    for text in HOSTILE + ["$(shell touch pwned)", "x\nall:\n\ttouch pwned"]:
+        config = tmp_path / "config"
+        config.write_text(f"CONFIG_NAME={quoted(text)}\n")
+        done = subprocess.run(["make", f"KCONFIG_CONFIG={config}", "tables"], cwd=ROOT,
+                              capture_output=True, text=True, check=False)
+        assert done.returncode != 0
+        assert "NAME" in done.stderr and "Traceback" not in done.stderr
+        assert not (ROOT / "pwned").exists()
+
+
+def test_default_tables(project: Project) -> None:
+    assert project.generate().returncode == 0
+    kernel, sigma0 = project.table("kernel_config.c"), project.table("sigma0_config.c")
+    assert kernel.index("&svm_ops") < kernel.index("&vmx_ops") < kernel.index("NULL")
+    assert ".memory_size = 0x1000000," in kernel
+    assert '.program = "vmm:linux"' in sigma0 and '[1] = "initrd:linux"' in sigma0
+    assert ".ram_size = 0x10000000," in sigma0
+    assert 'console=ttyS0 nokaslr' in project.table("vmm_linux.c")
+    assert compiles(project)
+
+
+def test_one_backend(project: Project) -> None:
+    assert project.generate(SVM="n").returncode == 0
+    assert "svm" not in project.table("kernel_config.c")
+    assert "BACKENDS := vmx\n" in (project.out / "config.mk").read_text()
+
+
+def test_without_virtualization(project: Project) -> None:
+    assert project.generate(VIRT="n").returncode == 0
+    assert ".partition_count = 0" in project.table("sigma0_config.c")
+    assert sorted(path.name for path in (project.out / "generated").iterdir()) == [
+        "kernel_config.c", "sigma0_config.c"]
+    assert compiles(project)
+
+
+def test_no_initrd(project: Project) -> None:
+    assert project.generate(VM0_INITRD='""').returncode == 0
+    assert "[1]" not in project.table("sigma0_config.c")
+
+
+def test_small_guest(project: Project) -> None:
+    assert project.generate(VM0_BOOT_MINI="y").returncode == 0
+    assert ".boot = VM_BOOT_MINI" in project.table("vmm_linux.c")
+    assert "MINI_GUESTS := hello\n" in (project.out / "config.mk").read_text()
+
+
+def test_each_device_is_a_choice(project: Project) -> None:
+    for device in ("PIC", "PIT", "UART", "RTC", "KEYBOARD_CONTROLLER", "PCI"):
+        assert project.generate(**{f"VM0_{device}": "n"}).returncode == 0
+        assert f".{device.lower()} = false," in project.table("vmm_linux.c")
+
+
+def test_nothing_is_written_twice(project: Project) -> None:
+    project.generate()
+    before = {path: path.stat().st_mtime_ns for path in project.out.rglob("*.[cj]*")}
+    project.generate()
+    assert before == {path: path.stat().st_mtime_ns for path in project.out.rglob("*.[cj]*")}
+
+
+def test_model_follows_the_guests_files(project: Project) -> None:
+    project.generate()
+    before = (project.out / "model.json").read_text()
+    (project.folder / "initrd").write_bytes(b"another")
+    project.generate()
+    assert (project.out / "model.json").read_text() != before
