@@ -41,13 +41,9 @@ header:
     .long 12
     .long boot_entry
     .balign 8
-    .short 4, 1 /* console flags, optional: text is supported */
-    .long 12
+    .short 4, 1 /* console flags, optional: text is supported. Without a frame buffer tag GRUB keeps */
+    .long 12    /* the text mode of a BIOS, and passes the frame buffer where there is no such mode. */
     .long 2
-    .balign 8
-    .short 5, 1 /* framebuffer, optional: any size, 32 bits */
-    .long 20
-    .long 0, 0, 32
     .balign 8
     .short 6, 0 /* modules on page boundaries */
     .long 8
@@ -93,9 +89,6 @@ boot_entry:
     mov $text_nx, %esi
     bt $20, %edx
     jnc refuse32
-    mov $text_syscall, %esi
-    bt $11, %edx
-    jnc refuse32
 
     /* Four page directories for 4 GiB, 2 MiB a piece. */
     mov $boot_directories, %edi
@@ -129,6 +122,15 @@ boot_entry:
 
 /* ESI: the text of what is missing. Says so on COM1 and on the text screen, and stops. */
 refuse32:
+    mov $COM1 + 3, %dx /* 115200 baud, 8N1, as in serial.c */
+    mov $0x83, %al
+    out %al, %dx
+    mov $COM1, %dx
+    mov $1, %ax
+    out %ax, %dx
+    mov $COM1 + 3, %dx
+    mov $0x03, %al
+    out %al, %dx
     mov $VGA_TEXT, %edi
     mov $text_prefix, %ebx
     xchg %esi, %ebx
@@ -171,8 +173,6 @@ text_long_mode:
     .asciz "this CPU lacks long mode"
 text_nx:
     .asciz "this CPU lacks NX (no-execute pages), or the firmware disabled it"
-text_syscall:
-    .asciz "this CPU lacks SYSCALL"
 
     .code64
 boot_entry64:

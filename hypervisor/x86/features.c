@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "x86/features.h"
 
+#include "kernel/log.h"
 #include "x86/instr.h"
 
+/* In long mode only: Intel's CPUs do not say so before (SDM vol 2, CPUID). */
+#define CPUID_80000001_EDX_SYSCALL (1u << 11)
 /* CPUID leaf 7, subleaf 0 (SDM vol 2, CPUID). */
 #define CPUID_7_EBX_SMEP (1u << 7)
 #define CPUID_7_EBX_SMAP (1u << 20)
@@ -13,6 +16,9 @@ void features_enable(void)
     struct cpuid leaf7 = cpuid_if_present(7, 0);
     uint64_t cr4 = CR4_PAE | CR4_PGE;
 
+    if (!(cpuid_if_present(0x80000001, 0).edx & CPUID_80000001_EDX_SYSCALL)) {
+        refuse("this CPU lacks SYSCALL");
+    }
     cr4 |= leaf7.ebx & CPUID_7_EBX_SMEP ? CR4_SMEP : 0;
     cr4 |= leaf7.ebx & CPUID_7_EBX_SMAP ? CR4_SMAP : 0;
     cr4 |= leaf7.ecx & CPUID_7_ECX_UMIP ? CR4_UMIP : 0;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "x86/paging_format.h"
 
-uint8_t page_largest_host = 1;
-uint8_t page_largest_npt = 1;
-uint8_t page_largest_ept = 1;
+#include "x86/sections.h"
+
+RO_AFTER_INIT uint8_t page_largest_host = 1;
+RO_AFTER_INIT uint8_t page_largest_npt = 1;
+RO_AFTER_INIT uint8_t page_largest_ept = 1;
 
 void paging_format_init(bool gigabyte_pages)
 {
