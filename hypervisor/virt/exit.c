@@ -17,6 +17,13 @@ static void keep_irq_window(struct vcpu *vcpu, const struct vcpu_exit *exit)
     vcpu->window = false;
 }
 
+/* The backend has dealt with it while decoding. */
+static void keep_nothing(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+    (void)vcpu;
+    (void)exit;
+}
+
 /* What emulating one instruction with a memory operand takes. */
 #define STATE_EMULATE (STATE_IP | STATE_RSP | STATE_CONTROL | STATE_SEGMENTS)
 
@@ -40,6 +47,7 @@ const struct exit_rule exit_rules[EXIT_REASON_COUNT] = {
     [EXIT_INVALID_STATE] = {.groups = STATE_ALL},
     [EXIT_UNKNOWN] = {.groups = STATE_ALL},
 
+    [EXIT_NONE] = {.keep = keep_nothing},
     [EXIT_HOST_INTERRUPT] = {.keep = keep_host_event},
     [EXIT_NMI] = {.keep = keep_host_event},
     [EXIT_MACHINE_CHECK] = {.keep = keep_host_event},
