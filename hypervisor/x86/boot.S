@@ -41,9 +41,13 @@ header:
     .long 12
     .long boot_entry
     .balign 8
-    .short 4, 1 /* console flags, optional: text is supported. Without a frame buffer tag GRUB keeps */
-    .long 12    /* the text mode of a BIOS, and passes the frame buffer where there is no such mode. */
+    .short 4, 1 /* console flags, optional: text is supported */
+    .long 12
     .long 2
+    .balign 8
+    .short 5, 1 /* frame buffer, optional, any size: without it GRUB on UEFI passes no screen */
+    .long 20
+    .long 0, 0, 32
     .balign 8
     .short 6, 0 /* modules on page boundaries */
     .long 8
