@@ -224,4 +224,20 @@ trap_on_ist:
     pop_registers
     iretq
 
+/* ---- An MSR that may not exist -------------------------------------------------------------- */
+
+/* bool rdmsr_probe(uint32_t msr, uint64_t *value): trap_kernel goes on at rdmsr_probe_failed. */
+    .globl rdmsr_probe, rdmsr_probe_try, rdmsr_probe_failed
+rdmsr_probe:
+    mov %edi, %ecx
+rdmsr_probe_try:
+    rdmsr
+    mov %eax, (%rsi)
+    mov %edx, 4(%rsi)
+    mov $1, %eax
+    ret
+rdmsr_probe_failed:
+    xor %eax, %eax
+    ret
+
     .section .note.GNU-stack, "", @progbits

@@ -21,7 +21,8 @@ _Static_assert(offsetof(struct cpu, arch) + offsetof(struct arch_cpu, kernel_sta
 /* entry.S */
 extern const char syscall_stubs[CPU_MAX][16];
 struct thread *trap_user(struct thread *self);
-void trap_kernel(const struct arch_frame *frame);
+void trap_kernel(struct arch_frame *frame);
+extern const char rdmsr_probe_try[], rdmsr_probe_failed[];
 void trap_ist(const struct arch_frame *frame);
 
 uint64_t nmi_count;
@@ -92,10 +93,14 @@ static void report(const struct arch_frame *frame)
              frame->r15, read_cr2());
 }
 
-void trap_kernel(const struct arch_frame *frame)
+void trap_kernel(struct arch_frame *frame)
 {
     if (frame->vector >= EXCEPTION_COUNT) {
         x86_interrupt((unsigned)frame->vector);
+        return;
+    }
+    if (frame->vector == VECTOR_GENERAL_PROTECTION && frame->rip == (uint64_t)rdmsr_probe_try) {
+        frame->rip = (uint64_t)rdmsr_probe_failed;
         return;
     }
     report(frame);

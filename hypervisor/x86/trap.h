@@ -7,6 +7,7 @@ enum vector {
     VECTOR_DEBUG = 1,
     VECTOR_NMI = 2,
     VECTOR_DOUBLE_FAULT = 8,
+    VECTOR_GENERAL_PROTECTION = 13,
     VECTOR_PAGE_FAULT = 14,
     VECTOR_MACHINE_CHECK = 18,
     EXCEPTION_COUNT = 32,
@@ -21,6 +22,9 @@ enum vector {
  * Threads may have become ready. Called by the entries below, and by a backend whose hardware
  * acknowledges interrupts at a guest's exit. */
 void x86_interrupt(unsigned vector);
+
+/* Reads an MSR that this CPU may not have: false when it faults. */
+bool rdmsr_probe(uint32_t msr, uint64_t *value);
 
 /* NMIs taken since boot, all processors. */
 extern uint64_t nmi_count;

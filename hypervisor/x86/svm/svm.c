@@ -7,12 +7,12 @@
 #include "x86/fpu.h"
 #include "x86/instr.h"
 #include "x86/paging_format.h"
+#include "x86/trap.h"
 
 #define CPUID_EXTENDED_FEATURES 0x80000001u
 #define CPUID_80000001_ECX_SVM (1u << 2)
 #define CPUID_SVM 0x8000000au
 #define CPUID_SVM_EDX_NP (1u << 0)
-#define CPUID_SVM_EDX_LOCK (1u << 2)
 #define CPUID_SVM_EDX_NRIP (1u << 3)
 
 #define MSR_VM_CR 0xc0010114u
@@ -33,9 +33,10 @@ static const char *svm_probe(uint32_t *caps)
         return "this CPU has no SVM";
     }
     struct cpuid svm = cpuid_if_present(CPUID_SVM, 0);
+    uint64_t vm_cr;
 
-    /* VM_CR came with the SVM lock, and faults on emulators that have neither. */
-    if ((svm.edx & CPUID_SVM_EDX_LOCK) && (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS)) {
+    /* Bochs has no VM_CR, whatever its CPUID says. */
+    if (rdmsr_probe(MSR_VM_CR, &vm_cr) && (vm_cr & VM_CR_SVMDIS)) {
         return "SVM is disabled by the firmware (VM_CR.SVMDIS)";
     }
     if (!(svm.edx & CPUID_SVM_EDX_NP)) {
