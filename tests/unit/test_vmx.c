@@ -72,7 +72,7 @@ static void test_reasons(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         assert_int_equal(decode((struct vmx_raw_exit){.reason = cases[i].vmx}).reason,
                          cases[i].reason);
-        assert_int_equal(!!(vmx_exit_reads(cases[i].vmx) & READ_LENGTH), cases[i].length);
+        assert_int_equal(!!(vmx_exit_rule(cases[i].vmx)->reads & READ_LENGTH), cases[i].length);
         assert_false(event.valid);
     }
 }
@@ -80,7 +80,7 @@ static void test_reasons(void **state)
 static void test_cpuid_reads_the_length_only(void **state)
 {
     (void)state;
-    assert_int_equal(vmx_exit_reads(REASON_CPUID), READ_LENGTH);
+    assert_int_equal(vmx_exit_rule(REASON_CPUID)->reads, READ_LENGTH);
     struct vcpu_exit exit = decode((struct vmx_raw_exit){.reason = REASON_CPUID, .insn_length = 2});
 
     assert_int_equal(exit.insn_length, 2);
@@ -221,7 +221,7 @@ static void test_refused_entry(void **state)
     assert_int_equal(exit.raw[1], 4);
     exit = decode((struct vmx_raw_exit){.reason = REASON_ENTRY_FAILED | REASON_ENTRY_MACHINE_CHECK});
     assert_int_equal(exit.reason, EXIT_MACHINE_CHECK);
-    assert_int_equal(vmx_exit_reads(0x80000021), READ_QUALIFICATION);
+    assert_int_equal(vmx_exit_rule(0x80000021)->reads, READ_QUALIFICATION | READ_MORE);
 }
 
 static void test_nmi_unblocked(void **state)

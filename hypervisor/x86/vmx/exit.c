@@ -8,21 +8,15 @@
 #define VECTOR_PAGE_FAULT 14
 #define VECTOR_MACHINE_CHECK 18
 
-struct reason_rule {
-    uint8_t reason; /* enum exit_reason */
-    uint8_t reads;  /* enum vmx_exit_reads */
-};
-
-#define REASONS 64
-
-static const struct reason_rule rules[REASONS] = {
+const struct vmx_exit_rule vmx_exit_rules[VMX_EXIT_RULES] = {
     [REASON_EXCEPTION_OR_NMI] = {EXIT_EXCEPTION,
-                                 READ_INTERRUPTION | READ_QUALIFICATION | READ_VECTORING},
+                                 READ_INTERRUPTION | READ_QUALIFICATION | READ_VECTORING |
+                                     READ_MORE},
     [REASON_EXTERNAL_INTERRUPT] = {EXIT_HOST_INTERRUPT, READ_INTERRUPTION},
     [REASON_TRIPLE_FAULT] = {EXIT_SHUTDOWN, 0},
     [REASON_INIT] = {EXIT_SHUTDOWN, 0},
     [REASON_IRQ_WINDOW] = {EXIT_IRQ_WINDOW, 0},
-    [REASON_TASK_SWITCH] = {EXIT_TASK_SWITCH, READ_QUALIFICATION | READ_VECTORING},
+    [REASON_TASK_SWITCH] = {EXIT_TASK_SWITCH, READ_QUALIFICATION | READ_VECTORING | READ_MORE},
     [REASON_CPUID] = {EXIT_CPUID, READ_LENGTH},
     [REASON_GETSEC] = {EXIT_VIRTUALIZATION, READ_LENGTH},
     [REASON_HLT] = {EXIT_HLT, READ_LENGTH},
@@ -44,29 +38,17 @@ static const struct reason_rule rules[REASONS] = {
     [REASON_WRMSR] = {EXIT_MSR_WRITE, READ_LENGTH},
     [REASON_MWAIT] = {EXIT_MONITOR, READ_LENGTH},
     [REASON_MONITOR] = {EXIT_MONITOR, READ_LENGTH},
-    [REASON_EPT_VIOLATION] = {EXIT_MEMORY, READ_QUALIFICATION | READ_GPA | READ_VECTORING},
+    [REASON_EPT_VIOLATION] = {EXIT_MEMORY, READ_QUALIFICATION | READ_GPA | READ_VECTORING |
+                                             READ_MORE},
     [REASON_INVEPT] = {EXIT_VIRTUALIZATION, READ_LENGTH},
     [REASON_INVVPID] = {EXIT_VIRTUALIZATION, READ_LENGTH},
     [REASON_WBINVD] = {EXIT_CACHE, READ_LENGTH},
-    [REASON_XSETBV] = {EXIT_XSETBV, READ_LENGTH},
+    [REASON_XSETBV] = {EXIT_XSETBV, READ_LENGTH | READ_MORE},
     [REASON_VMFUNC] = {EXIT_VIRTUALIZATION, READ_LENGTH},
 };
 
-/* Whatever has no rule: the log shall say as much as there is. */
-static const struct reason_rule unknown = {EXIT_UNKNOWN, READ_QUALIFICATION};
-
-static const struct reason_rule *find_rule(uint32_t reason)
-{
-    uint32_t basic = reason & REASON_BASIC;
-    const struct reason_rule *rule = &rules[basic % REASONS];
-
-    return basic < REASONS && rule->reason != EXIT_NONE ? rule : &unknown;
-}
-
-unsigned vmx_exit_reads(uint32_t reason)
-{
-    return reason & REASON_ENTRY_FAILED ? READ_QUALIFICATION : find_rule(reason)->reads;
-}
+/* Whatever has no rule, refused entries among it: the log shall say as much as there is. */
+const struct vmx_exit_rule vmx_exit_unknown = {EXIT_UNKNOWN, READ_QUALIFICATION | READ_MORE};
 
 /* SDM vol 3, 27.2.1, table 27-5. */
 static void decode_io(uint64_t qualification, struct vcpu_exit *exit)
@@ -110,7 +92,7 @@ static void decode_exception(const struct vmx_raw_exit *raw, struct vcpu_exit *e
 
 static void decode_payload(const struct vmx_raw_exit *raw, struct vcpu_exit *exit)
 {
-    switch (raw->reason & REASON_BASIC) {
+    switch (raw->reason) {
     case REASON_IO:
         decode_io(raw->qualification, exit);
         break;
@@ -132,8 +114,6 @@ static void decode_payload(const struct vmx_raw_exit *raw, struct vcpu_exit *exi
         exit->exception.has_error = true;
         break;
     default:
-        exit->raw[0] = raw->reason;
-        exit->raw[1] = raw->qualification;
         break;
     }
 }
@@ -153,20 +133,28 @@ static void decode_vectoring(const struct vmx_raw_exit *raw, struct vcpu_event *
     };
 }
 
-void vmx_decode_raw(const struct vmx_raw_exit *raw, struct vcpu_exit *exit,
-                    struct vcpu_event *event)
+/* A refused entry (SDM vol 3, 26.8), or what should not happen with the controls in use. */
+static void decode_unknown(const struct vmx_raw_exit *raw, struct vcpu_exit *exit)
 {
-    *exit = (struct vcpu_exit){.reason = find_rule(raw->reason)->reason,
-                               .insn_length = raw->insn_length};
     if (raw->reason & REASON_ENTRY_FAILED) {
         bool machine_check = (raw->reason & REASON_BASIC) == REASON_ENTRY_MACHINE_CHECK;
 
         exit->reason = machine_check ? EXIT_MACHINE_CHECK : EXIT_INVALID_STATE;
-        exit->raw[0] = raw->reason;
-        exit->raw[1] = raw->qualification;
-        return;
     }
-    decode_payload(raw, exit);
+    exit->raw[0] = raw->reason;
+    exit->raw[1] = raw->qualification;
+}
+
+void vmx_decode_raw(const struct vmx_raw_exit *raw, struct vcpu_exit *exit,
+                    struct vcpu_event *event)
+{
+    *exit = (struct vcpu_exit){.reason = vmx_exit_rule(raw->reason)->reason,
+                               .insn_length = raw->insn_length};
+    if (exit->reason == EXIT_UNKNOWN) {
+        decode_unknown(raw, exit);
+    } else {
+        decode_payload(raw, exit);
+    }
     if (raw->vectoring & INTERRUPTION_VALID) {
         decode_vectoring(raw, event);
     }
@@ -179,7 +167,7 @@ bool vmx_nmi_unblocked(const struct vmx_raw_exit *raw)
     if (vectoring & INTERRUPTION_VALID) {
         return false;
     }
-    switch (raw->reason & (REASON_BASIC | REASON_ENTRY_FAILED)) {
+    switch (raw->reason) {
     case REASON_EPT_VIOLATION:
         return (raw->qualification & EPT_VIOLATION_NMI_UNBLOCKED) != 0;
     case REASON_EXCEPTION_OR_NMI:

@@ -2,7 +2,6 @@
 #include "x86/vmx/state.h"
 
 #include "x86/instr.h"
-#include "x86/vmx/vmcs.h"
 
 /* CR0 (SDM vol 3, 2.5): PE MP EM TS ET NE, WP, AM, NW CD PG. */
 #define CR0_DEFINED 0xe005003fUL
@@ -34,14 +33,6 @@ struct vmx_limits vmx_make_limits(uint64_t cr4_fixed0, uint64_t cr4_fixed1, uint
 
 /* ---- Validation --------------------------------------------------------------------------- */
 
-/* Four-level paging: bits 63:47 are all alike. */
-static bool canonical(uint64_t address)
-{
-    uint64_t high = address >> 47;
-
-    return high == 0 || high == 0x1ffff;
-}
-
 static bool below_4g(uint64_t value)
 {
     return value >> 32 == 0;
@@ -49,7 +40,7 @@ static bool below_4g(uint64_t value)
 
 static bool check_ip(const struct vcpu_state *in)
 {
-    return canonical(in->rip) && (in->rflags & ~RFLAGS_DEFINED) == 0 &&
+    return vmx_canonical(in->rip) && (in->rflags & ~RFLAGS_DEFINED) == 0 &&
            (in->rflags & RFLAGS_ONE) != 0 &&
            (in->interruptibility & ~(uint32_t)(BLOCKED_BY_STI_OR_MOV_SS | BLOCKED_BY_NMI)) == 0;
 }
@@ -68,7 +59,7 @@ static bool check_control(const struct vmx_limits *limits, const struct vcpu_sta
 static bool check_segment(const struct vcpu_segment *segment, bool wide_base)
 {
     return (segment->attributes & ~ATTRIBUTES_DEFINED) == 0 &&
-           (wide_base ? canonical(segment->base)
+           (wide_base ? vmx_canonical(segment->base)
                       : (segment->attributes & SEGMENT_UNUSABLE) || below_4g(segment->base));
 }
 
@@ -85,7 +76,7 @@ static bool check_segments(const struct vcpu_state *in)
 
 static bool check_table(const struct vcpu_segment *table)
 {
-    return canonical(table->base) && table->limit <= 0xffff;
+    return vmx_canonical(table->base) && table->limit <= 0xffff;
 }
 
 /* Each byte a memory type: 0, 1, 4 .. 7 (SDM vol 3, 11.12.2). */
@@ -105,9 +96,9 @@ static bool check_pat(uint64_t pat)
  * as would an address that is not canonical. */
 static bool check_msrs(const struct vcpu_state *in)
 {
-    return canonical(in->lstar) && canonical(in->cstar) && below_4g(in->fmask) &&
-           canonical(in->kernel_gs_base) && below_4g(in->sysenter_cs) &&
-           canonical(in->sysenter_esp) && canonical(in->sysenter_eip) && check_pat(in->pat);
+    return vmx_canonical(in->lstar) && vmx_canonical(in->cstar) && below_4g(in->fmask) &&
+           vmx_canonical(in->kernel_gs_base) && below_4g(in->sysenter_cs) &&
+           vmx_canonical(in->sysenter_esp) && vmx_canonical(in->sysenter_eip) && check_pat(in->pat);
 }
 
 enum status vmx_check_state(const struct vmx_limits *limits, const struct vcpu_state *in,
@@ -171,10 +162,4 @@ uint32_t vmx_interruptibility(uint32_t abi, uint32_t before)
         value |= BLOCKING_BY_NMI;
     }
     return value;
-}
-
-uint32_t vmx_abi_interruptibility(uint32_t value)
-{
-    return (value & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS) ? BLOCKED_BY_STI_OR_MOV_SS : 0u) |
-           (value & BLOCKING_BY_NMI ? BLOCKED_BY_NMI : 0u);
 }

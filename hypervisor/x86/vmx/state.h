@@ -4,6 +4,7 @@
  * host. */
 #include "abi/status.h"
 #include "abi/vcpu.h"
+#include "x86/vmx/vmcs.h"
 
 /* CR0 bits that stay the host's: NE must be 1 in VMX operation; CD and NW would turn off the
  * caches of the processor, and no exit turns them on again (SDM vol 3, 27.5.1). */
@@ -48,4 +49,14 @@ uint16_t vmx_attributes(uint32_t access_rights);
 /* Interruptibility (SDM vol 3, 24.4.2) from and to enum vcpu_interruptibility. `before` is what
  * the hardware said last: STI's shadow and MOV SS's are told apart where it does. */
 uint32_t vmx_interruptibility(uint32_t abi, uint32_t before);
-uint32_t vmx_abi_interruptibility(uint32_t value);
+static inline uint32_t vmx_abi_interruptibility(uint32_t value)
+{
+    return (value & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS) ? BLOCKED_BY_STI_OR_MOV_SS : 0u) |
+           (value & BLOCKING_BY_NMI ? BLOCKED_BY_NMI : 0u);
+}
+
+/* Four-level paging: bits 63:47 are all alike. */
+static inline bool vmx_canonical(uint64_t address)
+{
+    return (uint64_t)((int64_t)(address << 16) >> 16) == address;
+}

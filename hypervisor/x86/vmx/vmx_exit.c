@@ -35,27 +35,24 @@ static void read_vectoring(struct vmx_raw_exit *raw)
     }
 }
 
-static struct vmx_raw_exit read_raw(void)
+static void read_raw(struct vmx_raw_exit *raw, uint32_t reason, unsigned reads)
 {
-    struct vmx_raw_exit raw = {.reason = vmread32(VMCS_EXIT_REASON)};
-    unsigned reads = vmx_exit_reads(raw.reason);
-
+    *raw = (struct vmx_raw_exit){.reason = reason};
     if (reads & READ_LENGTH) {
-        raw.insn_length = vmread32(VMCS_EXIT_INSN_LENGTH);
+        raw->insn_length = vmread32(VMCS_EXIT_INSN_LENGTH);
     }
     if (reads & READ_QUALIFICATION) {
-        raw.qualification = vmread(VMCS_EXIT_QUALIFICATION);
+        raw->qualification = vmread(VMCS_EXIT_QUALIFICATION);
     }
     if (reads & READ_GPA) {
-        raw.gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS);
+        raw->gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS);
     }
     if (reads & READ_INTERRUPTION) {
-        read_interruption(&raw);
+        read_interruption(raw);
     }
     if (reads & READ_VECTORING) {
-        read_vectoring(&raw);
+        read_vectoring(raw);
     }
-    return raw;
 }
 
 /* What the VMM asked to inject may not fit the guest's mode: that is its mistake. Any other
@@ -68,6 +65,7 @@ static void decode_refusal(struct vcpu_exit *exit)
         panic("VM entry failed, error %u", error);
     }
     *exit = (struct vcpu_exit){.reason = EXIT_INVALID_STATE, .raw = {REASON_ENTRY_FAILED, error}};
+    vmwrite(VMCS_ENTRY_INTERRUPTION, 0); /* still pending, unlike after an exit */
 }
 
 /* NMIs blocked by the delivery that the exit interrupted are not yet, and those that a repeated
@@ -108,7 +106,7 @@ static void finish(struct vcpu *vcpu, const struct vmx_raw_exit *raw, struct vcp
         decode_xsetbv(vcpu, exit);
         break;
     case EXIT_INVALID_STATE:
-        vmwrite(VMCS_ENTRY_INTERRUPTION, 0); /* still pending, unlike after an exit */
+        vmwrite(VMCS_ENTRY_INTERRUPTION, 0); /* likewise */
         break;
     case EXIT_MEMORY:
     case EXIT_EXCEPTION:
@@ -131,16 +129,26 @@ void vmx_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 
     if (vmx->failed) {
         decode_refusal(exit);
-        vmwrite(VMCS_ENTRY_INTERRUPTION, 0);
         return;
     }
-    const struct vmx_raw_exit raw = read_raw();
+    uint32_t reason = vmread32(VMCS_EXIT_REASON);
+    const struct vmx_exit_rule *rule = vmx_exit_rule(reason);
 
-    if (!(raw.reason & REASON_ENTRY_FAILED)) {
+    if (!(reason & REASON_ENTRY_FAILED)) {
         vmx->launched = 1; /* a refused entry leaves the VMCS "clear" (SDM vol 3, 26.8) */
     }
+    if (rule->reads == READ_LENGTH) { /* most of the frequent ones */
+        *exit = (struct vcpu_exit){.reason = rule->reason,
+                                   .insn_length = vmread32(VMCS_EXIT_INSN_LENGTH)};
+        return;
+    }
+    struct vmx_raw_exit raw;
+
+    read_raw(&raw, reason, rule->reads);
     vmx_decode_raw(&raw, exit, &vcpu->event);
-    finish(vcpu, &raw, exit);
+    if (rule->reads & READ_MORE) {
+        finish(vcpu, &raw, exit);
+    }
 }
 
 void vmx_host_event(struct vcpu *vcpu, const struct vcpu_exit *exit)

@@ -213,8 +213,22 @@ void vmx_state_load(struct vmx_vcpu *vmx, const struct vcpu_state *in, uint32_t 
     }
 }
 
+/* After the frequent exits a VMM moves RIP and nothing else. */
+static bool only_rip_differs(const struct vmx_vcpu *vmx, const struct vcpu_state *in)
+{
+    return vmx->ip_known && in->rflags == vmx->rflags &&
+           in->interruptibility == vmx_abi_interruptibility(vmx->interruptibility);
+}
+
 enum status vmx_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups)
 {
+    if (groups == STATE_IP && only_rip_differs(vcpu->backend, in)) {
+        if (!vmx_canonical(in->rip)) {
+            return STATUS_BAD_ARGUMENT;
+        }
+        vmwrite(VMCS_GUEST_RIP, in->rip);
+        return STATUS_OK;
+    }
     enum status status = vmx_check_state(&vmx_limits, in, groups);
 
     if (status == STATUS_OK) {
