@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is done on a booted machine. The functions' names are the script column of the matrix."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from console import PROMPT, Console
+from hecht.emulator import Settings
+
+SLEEP = 3
+
+
+def _to_shell(console: Console) -> None:
+    console.expect("hecht-guest: init")
+    console.expect(re.escape(PROMPT))
+
+
+def _poweroff(console: Console) -> None:
+    console.type("poweroff")
+    console.expect(r"σ0: linux ended: code 0")
+    console.expect(r"hecht: end status=0\r?\n")
+    console.expect_off()
+
+
+def boot(console: Console) -> None:
+    """To the prompt, and off again."""
+    _to_shell(console)
+    assert "6." in console.command("uname -r")
+    _poweroff(console)
+
+
+def shell(console: Console) -> None:
+    """Typed commands are answered, and a sleep is as long as it should be."""
+    _to_shell(console)
+    cpuinfo = console.command("cat /proc/cpuinfo")
+    assert re.findall(r"^processor\t: (\d+)$", cpuinfo, re.MULTILINE) == ["0"]
+    assert re.search(r"^flags\t.*\bhypervisor\b", cpuinfo, re.MULTILINE)
+    _check_date(console)
+    assert SLEEP - 0.2 <= console.seconds_of(f"sleep {SLEEP}") <= SLEEP + 1.0
+    uptime = float(console.command("cat /proc/uptime").split()[0])
+    console.command(f"sleep {SLEEP}")
+    later = float(console.command("cat /proc/uptime").split()[0])
+    assert SLEEP <= later - uptime <= SLEEP + 2.0
+    _poweroff(console)
+
+
+def _check_date(console: Console) -> None:
+    """The guest's clock shows the board's time."""
+    settings: Settings = console.machine.settings
+    date = int(console.command("date +%s"))
+    if settings.start_time is not None:
+        assert settings.start_time <= date <= settings.start_time + 600
+    else:
+        assert abs(date - time.time()) < 10
+
+
+def reboot(console: Console) -> None:
+    """reboot restarts the VM and not the machine."""
+    _to_shell(console)
+    console.type("reboot")
+    console.expect(r"Linux version")
+    assert "virtualization by" not in console.since_last()
+    _to_shell(console)
+    assert float(console.command("cat /proc/uptime").split()[0]) < 60
+    _poweroff(console)
+
+
+def hello(console: Console) -> None:
+    """A small guest runs to its end."""
+    console.expect(r"mini: hello\r?\n")
+    console.expect(r"σ0: hello ended: code 0\r?\n")
+    console.expect(r"hecht: end status=0\r?\n")
+    console.expect_off()
+
+
+def nothing(console: Console) -> None:
+    """An image without virtualization and partitions ends at once."""
+    console.expect(r"hecht: end status=0\r?\n")
+    console.expect_off()
+
+
+def no_cpu(console: Console) -> None:
+    """One line says what the CPU lacks."""
+    console.expect_refusal("no virtualization")
+
+
+def no_memory(console: Console) -> None:
+    """One line says that memory is too small."""
+    console.expect_refusal("memory")

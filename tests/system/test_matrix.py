@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every row of tests/matrix."""
+
+from __future__ import annotations
+
+import matrix
+import pytest
+import scripts
+from conftest import ROOT, build
+from console import Console
+from hecht.config import Config
+from hecht.emulator import Machine, Settings
+from hecht.model import MIB, make_model
+
+START_TIME = 1_700_000_000  # Bochs's clock: any will do, if it is not today
+
+
+@pytest.mark.parametrize("row", matrix.read(), ids=lambda row: row.name)
+def test_row(row: matrix.Row, request: pytest.FixtureRequest) -> None:
+    if row.group == "full" and not request.config.getoption("--full"):
+        pytest.skip("in make check-full only")
+    build(row.config)
+    model = make_model(Config(ROOT / "Kconfig", ROOT / f"build/configs/{row.config}.config"))
+    settings = Settings(
+        iso=row.iso, emulator=row.emulator, cpu=row.cpu, medium=row.medium,
+        firmware=row.firmware, memory_mib=row.memory or model.emulator.memory // MIB,
+        start_time=START_TIME if row.emulator == "bochs" else None)
+    log = ROOT / "build/tests" / f"{row.name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with Machine(settings) as machine:
+        console = Console(machine, row.limit, log)
+        try:
+            getattr(scripts, row.script)(console)
+        finally:
+            console.close()
