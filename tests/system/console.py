@@ -60,7 +60,7 @@ class Console:
         """Types a command at the prompt and returns what it prints."""
         mark = f"done-{len(line)}"
         self.type(f"{line}; echo {mark[:4]}''{mark[4:]}")
-        self.expect(f"{mark}\r?\n")
+        self.expect(f"{mark}\r*\n")
         printed = _ESCAPES.sub("", self._spawn.before).replace("\r", "")
         self.expect(re.escape(PROMPT))
         return printed.split("\n", 1)[-1]

@@ -20,7 +20,7 @@ def _to_shell(console: Console) -> None:
 def _poweroff(console: Console) -> None:
     console.type("poweroff")
     console.expect(r"σ0: linux ended: code 0")
-    console.expect(r"hecht: end status=0\r?\n")
+    console.expect(r"hecht: end status=0\r*\n")
     console.expect_off()
 
 
@@ -69,15 +69,15 @@ def reboot(console: Console) -> None:
 
 def hello(console: Console) -> None:
     """A small guest runs to its end."""
-    console.expect(r"mini: hello\r?\n")
-    console.expect(r"σ0: hello ended: code 0\r?\n")
-    console.expect(r"hecht: end status=0\r?\n")
+    console.expect(r"mini: hello\r*\n")
+    console.expect(r"σ0: hello ended: code 0\r*\n")
+    console.expect(r"hecht: end status=0\r*\n")
     console.expect_off()
 
 
 def nothing(console: Console) -> None:
     """An image without virtualization and partitions ends at once."""
-    console.expect(r"hecht: end status=0\r?\n")
+    console.expect(r"hecht: end status=0\r*\n")
     console.expect_off()
 
 
