@@ -6,7 +6,6 @@
 #include "lib/string.h"
 #include "x86/acpi.h"
 #include "x86/console.h"
-#include "x86/features.h"
 #include "x86/instr.h"
 #include "x86/ioapic.h"
 #include "x86/kernel_space.h"
@@ -15,6 +14,7 @@
 #include "x86/multiboot.h"
 #include "x86/paging_format.h"
 #include "x86/pic8259.h"
+#include "x86/protection.h"
 #include "x86/rtc.h"
 #include "x86/segments.h"
 #include "x86/timer.h"
@@ -181,7 +181,7 @@ void x86_main(uint32_t info)
     kernel_space_init(pool, pool_size);
     kernel_space_enter();
     cpu->arch.root = kernel_space_root();
-    features_enable();
+    protection_enable();
     paging_format_init(cpuid_if_present(0x80000001, 0).edx & CPUID_80000001_EDX_1G);
     console_map_screen();
     segments_init();

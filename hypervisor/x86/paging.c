@@ -30,12 +30,6 @@ static uint64_t *table_of(uint64_t entry)
     return arch_pool_pointer(entry & ENTRY_ADDRESS_MASK);
 }
 
-/* Physical address in a leaf: the low bits of a large one hold flags (PAT). */
-static uint64_t leaf_base(uint64_t entry, unsigned level)
-{
-    return entry & ENTRY_ADDRESS_MASK & ~(level_size(level) - 1);
-}
-
 /* What one call works on: [address, end), in tables of one format paid by one quota. */
 struct walk {
     const struct page_format *format;
@@ -151,7 +145,7 @@ static enum status split(const struct walk *walk, uint64_t *entry, unsigned leve
 {
     const struct page_format *format = walk->format;
     uint64_t *lower = frame_alloc(walk->quota);
-    uint64_t base = leaf_base(*entry, level);
+    uint64_t base = *entry & ENTRY_ADDRESS_MASK;
 
     if (!lower) {
         return STATUS_NO_MEMORY;
@@ -172,7 +166,7 @@ static enum status unmap_table(struct walk *walk, uint64_t *table, unsigned leve
         uint64_t next = (walk->address | (size - 1)) + 1;
 
         if (!is_present(walk->format, table[i])) {
-            walk->address = next < walk->end ? next : walk->end;
+            walk->address = next;
             continue;
         }
         if (is_leaf(walk->format, table[i], level)) {
@@ -247,7 +241,7 @@ bool arch_space_lookup(const struct arch_space *space, uint64_t address, struct 
             uint64_t inside = address & (level_size(level) - 1);
 
             *out = (struct mapping){
-                .physical = leaf_base(entry, level) + inside,
+                .physical = (entry & ENTRY_ADDRESS_MASK) + inside,
                 .size = level_size(level),
                 .rights = format->rights(entry),
             };

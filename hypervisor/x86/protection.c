@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "x86/features.h"
+#include "x86/protection.h"
 
 #include "kernel/log.h"
 #include "x86/instr.h"
@@ -11,7 +11,7 @@
 #define CPUID_7_EBX_SMAP (1u << 20)
 #define CPUID_7_ECX_UMIP (1u << 2)
 
-void features_enable(void)
+void protection_enable(void)
 {
     struct cpuid leaf7 = cpuid_if_present(7, 0);
     uint64_t cr4 = CR4_PAE | CR4_PGE;

@@ -4,4 +4,4 @@
 
 /* Turns on, for the calling processor, what there is of write protection, SMEP, SMAP, UMIP and
  * global pages, and turns the FPU off: only guests compute with it. */
-void features_enable(void);
+void protection_enable(void);
