@@ -7,6 +7,7 @@
 #include "x86/fpu.h"
 #include "x86/instr.h"
 #include "x86/paging_format.h"
+#include "x86/sections.h"
 #include "x86/trap.h"
 
 #define CPUID_EXTENDED_FEATURES 0x80000001u
@@ -14,6 +15,7 @@
 #define CPUID_SVM 0x8000000au
 #define CPUID_SVM_EDX_NP (1u << 0)
 #define CPUID_SVM_EDX_NRIP (1u << 3)
+#define CPUID_WIDTHS 0x80000008u
 
 #define MSR_VM_CR 0xc0010114u
 #define VM_CR_SVMDIS (1UL << 4)
@@ -21,6 +23,8 @@
 #define EFER_SVME (1UL << 12)
 
 struct svm_cpu svm_cpus[CPU_MAX];
+RO_AFTER_INIT struct svm_limits svm_limits;
+RO_AFTER_INIT bool svm_keeps_shadow;
 
 struct svm_cpu *svm_this_cpu(void)
 {
@@ -50,6 +54,21 @@ static const char *svm_probe(uint32_t *caps)
     return NULL;
 }
 
+/* The same on every processor, found on the first: later they are read-only. */
+static void find_limits(void)
+{
+    struct cpuid leaf7 = cpuid_if_present(7, 0);
+
+    if (svm_limits.cr0 == 0) {
+        svm_limits = svm_make_limits(cpuid(1, 0).ecx, leaf7.ebx, leaf7.ecx,
+                                     cpuid(CPUID_EXTENDED_FEATURES, 0).edx,
+                                     cpuid(CPUID_WIDTHS, 0).eax);
+        /* There is no bit for it. Next-RIP tells the CPUs that do from QEMU, which does not, and
+         * from a few CPUs of the first years, where caution costs little. */
+        svm_keeps_shadow = (cpuid(CPUID_SVM, 0).edx & CPUID_SVM_EDX_NRIP) != 0;
+    }
+}
+
 static enum status svm_cpu_enable(struct cpu *cpu, struct quota *quota)
 {
     struct svm_cpu *svm = &svm_cpus[cpu->id];
@@ -61,15 +80,14 @@ static enum status svm_cpu_enable(struct cpu *cpu, struct quota *quota)
     }
     svm->host_physical = arch_pool_physical(svm->host);
     svm->asid_count = cpuid(CPUID_SVM, 0).ebx;
-    svm->asid_next = 1;
-    svm->asid_epoch = 1;
+    svm->asid_next = svm->asid_count; /* the first to take one flushes what was there before us */
     fpu_enable();
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
     wrmsr(MSR_VM_HSAVE_PA, arch_pool_physical(svm->host_save));
     /* What VMLOAD brings back never changes: the kernel uses neither FS nor GS, and its TR,
      * LDTR and SYSCALL MSRs are set once. */
     __asm__ volatile("vmsave %0" : : "a"(svm->host_physical) : "memory");
-    svm_find_limits();
+    find_limits();
     return STATUS_OK;
 }
 

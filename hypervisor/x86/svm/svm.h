@@ -31,8 +31,9 @@ struct svm_vcpu {
     phys_addr vmcb_physical;
     struct fpu *fpu;
     uint64_t dr[4];         /* DR0..3 while another vCPU has the processor */
-    uint64_t asid_epoch;    /* when its identifier was given ... */
-    uint64_t generation;    /* ... and the guest-physical space's generation then */
+    const struct svm_cpu *asid_cpu; /* which processor gave it its identifier, */
+    uint64_t asid_epoch;            /* when, */
+    uint64_t generation;    /* and the guest-physical space's generation then; 0: take another */
     bool window;            /* exit when an interrupt can be taken */
 };
 
@@ -42,6 +43,8 @@ void svm_run(phys_addr vmcb, uint64_t *gpr, phys_addr host_vmcb);
 
 /* svm.c */
 struct svm_cpu *svm_this_cpu(void);
+/* Does an entry keep the interrupt shadow from a virtual interrupt (APM vol 2, 15.21.5)? */
+extern bool svm_keeps_shadow;
 /* svm_vm.c */
 enum status svm_vm_init(struct vm *vm);
 void svm_vm_destroy(struct vm *vm);
@@ -51,19 +54,26 @@ enum status svm_vm_msr_intercept(struct vm *vm, uint32_t msr, unsigned intercept
 /* svm_state.c */
 void svm_state_get(struct vcpu *vcpu, uint32_t groups);
 enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups);
-/* What groups of `in` may be loaded? The CPU's control register bits are given. */
+/* What a guest's state may hold on this machine; the same for all processors. */
 struct svm_limits {
     uint64_t cr0, cr4, efer; /* bits that may be set */
+    unsigned physical_bits;  /* width of CR3 */
 };
+extern struct svm_limits svm_limits;
+/* What CPUID says: leaf 1 ECX, leaf 7 EBX and ECX, leaf 80000001 EDX, leaf 80000008 EAX. */
+struct svm_limits svm_make_limits(uint32_t leaf1_ecx, uint32_t leaf7_ebx, uint32_t leaf7_ecx,
+                                  uint32_t extended_edx, uint32_t widths);
+/* May these groups of `in` reach the hardware? What does not go together in them VMRUN refuses
+ * harmlessly. */
 enum status svm_check_state(const struct vcpu_state *in, uint32_t groups,
                             const struct svm_limits *limits);
-void svm_find_limits(void);
 /* svm_exit.c */
 void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit);
 void svm_decode_exit(const struct vmcb *vmcb, struct vcpu_exit *exit);
 struct vcpu_event svm_decode_event(uint64_t exit_int_info);
 void svm_host_event(struct vcpu *vcpu, const struct vcpu_exit *exit);
 /* svm_vcpu.c */
+void svm_reset_state(struct vmcb *vmcb);
 enum status svm_vcpu_init(struct vcpu *vcpu);
 void svm_vcpu_destroy(struct vcpu *vcpu);
 void svm_load(struct vcpu *vcpu);

@@ -2,6 +2,8 @@
 /* Why the guest exited: SVM's codes (APM vol 2, appendix C) in neutral words. */
 #include "svm.h"
 
+#include "lib/string.h"
+
 /* Reasons that need nothing but the code. 0 (EXIT_NONE): not here. */
 static const uint8_t simple_reasons[] = {
     [VMEXIT_MACHINE_CHECK] = EXIT_MACHINE_CHECK,
@@ -114,6 +116,20 @@ struct vcpu_event svm_decode_event(uint64_t info)
                                .error = (uint32_t)(info >> EVENT_ERROR_SHIFT)};
 }
 
+/*
+ * VMRUN refused the state. QEMU then leaves the host's in the save area and in RAX, which are
+ * nothing for a VMM to see: the vCPU is as after reset.
+ */
+static void forget_state(struct vcpu *vcpu)
+{
+    struct vmcb *vmcb = svm_of(vcpu)->vmcb;
+
+    memory_set(&vmcb->es, 0, sizeof(*vmcb) - offsetof(struct vmcb, es));
+    svm_reset_state(vmcb);
+    vcpu->state->gpr[GPR_RAX] = 0;
+    svm_of(vcpu)->generation = 0;
+}
+
 void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
     struct vmcb *vmcb = svm_of(vcpu)->vmcb;
@@ -123,13 +139,22 @@ void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
         vcpu->event = svm_decode_event(vmcb->exit_int_info);
     }
     svm_decode_exit(vmcb, exit);
+    if (exit->reason == EXIT_INVALID_STATE) {
+        forget_state(vcpu);
+    }
 }
 
-/* What made the guest exit is still pending: it is taken as soon as interrupts are on. NMIs,
- * machine checks and SMIs came through already when GIF was set. */
+/*
+ * An interrupt that made the guest exit is still pending: it is taken as soon as interrupts are
+ * on. NMIs and SMIs came through already when GIF was set. A machine check did not wait: the
+ * intercept has taken the exception's place (APM vol 2, 15.12).
+ */
 void svm_host_event(struct vcpu *vcpu, const struct vcpu_exit *exit)
 {
     (void)vcpu;
-    (void)exit;
+    if (exit->reason == EXIT_MACHINE_CHECK) {
+        __asm__ volatile("int $18" : : : "memory");
+        return;
+    }
     __asm__ volatile("sti\n\tnop\n\tcli" : : : "memory");
 }

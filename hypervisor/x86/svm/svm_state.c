@@ -4,12 +4,8 @@
 
 #include "x86/fpu.h"
 #include "x86/instr.h"
-#include "x86/sections.h"
 
 #define EFER_SVME (1UL << 12)
-
-/* What a guest may set. Extended features stay with those that a VMM can show in CPUID. */
-static RO_AFTER_INIT struct svm_limits limits;
 
 #define CR0_ET (1UL << 4)
 #define CR0_AM (1UL << 18)
@@ -21,27 +17,37 @@ static RO_AFTER_INIT struct svm_limits limits;
 #define CR4_BASIC 0x7ffUL /* VME .. OSXMMEXCPT */
 #define CR4_FSGSBASE (1UL << 16)
 
-void svm_find_limits(void)
+/* Not PCIDE, LA57, PKE, CET and what came later: their state is not switched. */
+struct svm_limits svm_make_limits(uint32_t leaf1_ecx, uint32_t leaf7_ebx, uint32_t leaf7_ecx,
+                                  uint32_t extended_edx, uint32_t widths)
 {
-    struct cpuid leaf1 = cpuid(1, 0), leaf7 = cpuid_if_present(7, 0);
-    struct cpuid extended = cpuid(0x80000001, 0);
-
-    limits.cr0 = CR0_ALL;
-    limits.cr4 = CR4_BASIC;
-    limits.cr4 |= leaf1.ecx & 1u << 26 ? CR4_OSXSAVE : 0;
-    limits.cr4 |= leaf7.ebx & 1u << 0 ? CR4_FSGSBASE : 0;
-    limits.cr4 |= leaf7.ebx & 1u << 7 ? CR4_SMEP : 0;
-    limits.cr4 |= leaf7.ebx & 1u << 20 ? CR4_SMAP : 0;
-    limits.cr4 |= leaf7.ecx & 1u << 2 ? CR4_UMIP : 0;
-    limits.efer = EFER_SCE | EFER_LME | EFER_LMA;
-    limits.efer |= extended.edx & 1u << 20 ? EFER_NXE : 0;
+    return (struct svm_limits){
+        .cr0 = CR0_ALL,
+        .cr4 = CR4_BASIC | (leaf1_ecx & 1u << 26 ? CR4_OSXSAVE : 0) |
+               (leaf7_ebx & 1u << 0 ? CR4_FSGSBASE : 0) |
+               (leaf7_ebx & 1u << 7 ? CR4_SMEP : 0) | (leaf7_ebx & 1u << 20 ? CR4_SMAP : 0) |
+               (leaf7_ecx & 1u << 2 ? CR4_UMIP : 0),
+        .efer = EFER_SCE | EFER_LME | EFER_LMA | (extended_edx & 1u << 20 ? EFER_NXE : 0),
+        .physical_bits = widths & 0xff,
+    };
 }
 
 /* ---- Checks ---------------------------------------------------------------------------------- */
 
+#define RFLAGS_ONE 0x2UL
+#define RFLAGS_DEFINED 0x3f7fd7UL /* APM vol 2, 3.1.6: the rest is zero */
+/* DR7: 11, 12, 14, 15 and the upper half are 0 (APM vol 2, 13.1.1.4). */
+#define DR7_RESERVED 0xffffffff0000d800UL
+
 static bool canonical(uint64_t address)
 {
     return (uint64_t)((int64_t)(address << 16) >> 16) == address;
+}
+
+static bool ip_valid(const struct vcpu_state *in)
+{
+    return canonical(in->rip) && (in->rflags & ~RFLAGS_DEFINED) == 0 &&
+           (in->rflags & RFLAGS_ONE) != 0 && (in->interruptibility & ~3u) == 0;
 }
 
 static bool control_valid(const struct vcpu_state *in, const struct svm_limits *may)
@@ -52,9 +58,8 @@ static bool control_valid(const struct vcpu_state *in, const struct svm_limits *
     /* APM vol 2, 15.5.1, "canonicalization and consistency checks". */
     return (in->cr0 & ~may->cr0) == 0 && (in->cr4 & ~may->cr4) == 0 &&
            (in->efer & ~may->efer) == 0 && !(paging && !(in->cr0 & CR0_PE)) &&
-           !((in->cr0 & CR0_NW) && !(in->cr0 & CR0_CD)) && in->cr3 >> 52 == 0 &&
-           !(long_mode && !(in->cr4 & CR4_PAE)) &&
-           ((in->efer & EFER_LMA) != 0) == long_mode;
+           !((in->cr0 & CR0_NW) && !(in->cr0 & CR0_CD)) && in->cr3 >> may->physical_bits == 0 &&
+           !(long_mode && !(in->cr4 & CR4_PAE));
 }
 
 static bool segment_valid(const struct vcpu_segment *segment)
@@ -92,7 +97,7 @@ enum status svm_check_state(const struct vcpu_state *in, uint32_t groups,
     bool valid = true;
 
     if (groups & STATE_IP) {
-        valid &= canonical(in->rip) && (in->interruptibility & ~3u) == 0;
+        valid &= ip_valid(in);
     }
     if (groups & STATE_CONTROL) {
         valid &= control_valid(in, may);
@@ -105,7 +110,7 @@ enum status svm_check_state(const struct vcpu_state *in, uint32_t groups,
                  in->gdtr.limit <= 0xffff && in->idtr.limit <= 0xffff;
     }
     if (groups & STATE_DEBUG) {
-        valid &= in->dr7 >> 32 == 0;
+        valid &= (in->dr7 & DR7_RESERVED) == 0;
     }
     if (groups & STATE_MSRS) {
         valid &= msrs_valid(in);
@@ -117,9 +122,6 @@ enum status svm_check_state(const struct vcpu_state *in, uint32_t groups,
 }
 
 /* ---- Loading ----------------------------------------------------------------------------------- */
-
-#define RFLAGS_ONE 0x2UL
-#define RFLAGS_KNOWN 0x3f7fd7UL /* APM vol 2, 3.1.6: the rest is zero */
 
 static struct vmcb_segment *vmcb_segment(struct vmcb *vmcb, unsigned index)
 {
@@ -145,17 +147,36 @@ static void load_segments(struct vmcb *vmcb, const struct vcpu_state *in)
     vmcb->cpl = in->segment[SEG_SS].attributes >> 5 & 3;
 }
 
-static void load_control(struct vmcb *vmcb, const struct vcpu_state *in)
+/* VMRUN requires SVME, which the guest does not see; LMA is the processor's: LME with paging on
+ * (APM vol 2, 14.7). */
+static uint64_t real_efer(const struct vcpu_state *in)
 {
+    bool long_mode = (in->efer & EFER_LME) && (in->cr0 & CR0_PG);
+
+    return (in->efer & ~EFER_LMA) | (long_mode ? EFER_LMA : 0) | EFER_SVME;
+}
+
+/* Returns whether translations may have changed with it, as they do where a guest's own MOV or
+ * WRMSR would have flushed them (APM vol 2, 15.16). */
+static bool load_control(struct vmcb *vmcb, const struct vcpu_state *in)
+{
+    uint64_t efer = real_efer(in);
+    bool changed = vmcb->cr0 != in->cr0 || vmcb->cr3 != in->cr3 || vmcb->cr4 != in->cr4 ||
+                   vmcb->efer != efer;
+
     vmcb->cr0 = in->cr0;
     vmcb->cr2 = in->cr2;
     vmcb->cr3 = in->cr3;
     vmcb->cr4 = in->cr4;
-    vmcb->efer = in->efer | EFER_SVME; /* VMRUN requires it; the guest does not see it */
+    vmcb->efer = efer;
+    return changed;
 }
 
-static void load_msrs(struct vmcb *vmcb, const struct vcpu_state *in)
+/* Likewise for memory types by the PAT. */
+static bool load_msrs(struct vmcb *vmcb, const struct vcpu_state *in)
 {
+    bool changed = vmcb->pat != in->pat;
+
     vmcb->star = in->star;
     vmcb->lstar = in->lstar;
     vmcb->cstar = in->cstar;
@@ -165,19 +186,27 @@ static void load_msrs(struct vmcb *vmcb, const struct vcpu_state *in)
     vmcb->sysenter_esp = in->sysenter_esp;
     vmcb->sysenter_eip = in->sysenter_eip;
     vmcb->pat = in->pat;
+    return changed;
 }
 
 static void load_ip(struct vmcb *vmcb, const struct vcpu_state *in)
 {
     vmcb->rip = in->rip;
-    vmcb->rflags = (in->rflags & RFLAGS_KNOWN) | RFLAGS_ONE;
+    vmcb->rflags = in->rflags;
     vmcb->interrupt_shadow = in->interruptibility & BLOCKED_BY_STI_OR_MOV_SS;
 }
 
 enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups)
 {
-    struct vmcb *vmcb = svm_of(vcpu)->vmcb;
-    enum status status = svm_check_state(in, groups, &limits);
+    struct svm_vcpu *svm = svm_of(vcpu);
+    struct vmcb *vmcb = svm->vmcb;
+    bool changed = false;
+
+    if (groups == STATE_IP && ip_valid(in)) {
+        load_ip(vmcb, in);
+        return STATUS_OK; /* the usual reply */
+    }
+    enum status status = svm_check_state(in, groups, &svm_limits);
 
     if (status != STATUS_OK) {
         return status;
@@ -185,14 +214,11 @@ enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32
     if (groups & STATE_IP) {
         load_ip(vmcb, in);
     }
-    if (groups == STATE_IP) {
-        return STATUS_OK; /* the usual reply */
-    }
     if (groups & STATE_RSP) {
         vmcb->rsp = in->gpr[GPR_RSP];
     }
     if (groups & STATE_CONTROL) {
-        load_control(vmcb, in);
+        changed |= load_control(vmcb, in);
     }
     if (groups & STATE_SEGMENTS) {
         load_segments(vmcb, in);
@@ -205,10 +231,13 @@ enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32
         vmcb->dr7 = in->dr7;
     }
     if (groups & STATE_MSRS) {
-        load_msrs(vmcb, in);
+        changed |= load_msrs(vmcb, in);
     }
     if (groups & STATE_XCR0) {
         fpu_set_xcr0(in->xcr0);
+    }
+    if (changed) {
+        svm->generation = 0; /* a fresh identifier at the next entry */
     }
     return STATUS_OK;
 }

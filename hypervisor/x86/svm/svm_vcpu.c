@@ -14,7 +14,7 @@
 #define RFLAGS_IF (1UL << 9)
 
 /* State after reset (APM vol 2, 14.1.3): real mode at ffff:fff0. */
-static void reset_state(struct vmcb *vmcb)
+void svm_reset_state(struct vmcb *vmcb)
 {
     const struct vmcb_segment data = {.attributes = 0x93, .limit = 0xffff};
 
@@ -70,7 +70,7 @@ enum status svm_vcpu_init(struct vcpu *vcpu)
     vmcb->virtual_interrupt = V_INTR_MASKING;
     vmcb->nested_control = 1;
     vmcb->nested_cr3 = vcpu->vm->gpa.root;
-    reset_state(vmcb);
+    svm_reset_state(vmcb);
     return STATUS_OK;
 }
 
@@ -126,7 +126,8 @@ void svm_leave(struct vcpu *vcpu)
 static void take_asid(struct svm_cpu *cpu, struct svm_vcpu *svm, uint64_t generation)
 {
     svm->vmcb->tlb_control = TLB_KEEP;
-    if (svm->asid_epoch == cpu->asid_epoch && svm->generation == generation) {
+    if (svm->generation == generation && svm->asid_epoch == cpu->asid_epoch &&
+        svm->asid_cpu == cpu) {
         return;
     }
     if (cpu->asid_next == cpu->asid_count) {
@@ -136,20 +137,23 @@ static void take_asid(struct svm_cpu *cpu, struct svm_vcpu *svm, uint64_t genera
         svm->vmcb->tlb_control = TLB_FLUSH_ALL;
     }
     svm->vmcb->asid = cpu->asid_next++;
+    svm->asid_cpu = cpu;
     svm->asid_epoch = cpu->asid_epoch;
     svm->generation = generation;
+    KASSERT(svm->vmcb->asid > 0 && svm->vmcb->asid < cpu->asid_count);
 }
 
 /*
- * The window is a virtual interrupt that is intercepted when it would be taken. It is left out
- * while the guest is in an interrupt shadow, which some implementations do not respect at VMRUN:
- * the shadow ends with the next instruction, and the next exit looks again.
+ * The window is a virtual interrupt that is intercepted when it would be taken. Where an entry
+ * forgets the guest's interrupt shadow it is left out while the guest is in one, or `sti; hlt`
+ * would be torn apart: the shadow ends with the next instruction, and the next exit looks again.
+ * While the virtual interrupt is there, writes of CR8 exit (QEMU aborts on them).
  */
 static void set_window(struct svm_vcpu *svm)
 {
     struct vmcb *vmcb = svm->vmcb;
 
-    if (svm->window && !(vmcb->interrupt_shadow & 1)) {
+    if (svm->window && (svm_keeps_shadow || !(vmcb->interrupt_shadow & 1))) {
         vmcb->virtual_interrupt |= V_IRQ | V_IGNORE_TPR;
         vmcb->intercepts |= INTERCEPT_VINTR;
         vmcb->intercept_cr_write |= INTERCEPT_CR8;

@@ -77,7 +77,7 @@ enum status svm_vm_msr_intercept(struct vm *vm, uint32_t msr, unsigned intercept
 
     for (unsigned i = 0; i < 3; i++) {
         if (msr - ranges[i] < 8192) {
-            set_bits(svm->msrpm, i * 16384 + (msr - ranges[i]) * 2, 3, intercept);
+            set_bits(svm->msrpm, i * 16384 + (msr - ranges[i]) * 2, 3, intercept & 3);
             return STATUS_OK;
         }
     }
