@@ -10,11 +10,8 @@
  */
 #include "code.h"
 
-#include "vm.h"
+#include "guest.h"
 
-#define CR0_PG (UINT64_C(1) << 31)
-#define CR4_PSE (UINT64_C(1) << 4)
-#define CR4_PAE (UINT64_C(1) << 5)
 #define EFER_LMA (UINT64_C(1) << 10)
 #define PTE_PRESENT 0x1u
 #define PTE_LARGE 0x80u
@@ -22,79 +19,75 @@
 
 /* ---- Translation -------------------------------------------------------------------------- */
 
-/* Tables of 64-bit entries (SDM vol 3, 4.4 and 4.5), from the level that translates the bits
- * from `shift` on. */
-static uint8_t *walk_64(const struct guest_ram *ram, uint64_t table, unsigned shift,
-                        unsigned largest, uint64_t linear)
+/*
+ * The byte at a linear address of a guest in long mode, or NULL (SDM vol 3, 4.5). This is on the
+ * way of every CPUID where the hardware tells no length, so it is as short as can be: RAM begins
+ * at 0 and is whole pages, so that a table that begins in RAM lies in it.
+ */
+static const uint8_t *translate_long(const struct guest_ram *ram, uint64_t cr3, uint64_t linear)
 {
+    uint64_t table = cr3 & PTE_ADDRESS;
+    unsigned shift = 39;
+
     for (;; shift -= 9) {
-        const uint64_t *place = guest_ram_at(ram, table + (linear >> shift & 0x1ff) * 8, 8);
-        uint64_t entry = place ? *place : 0;
+        if (table >= ram->size) {
+            return NULL;
+        }
+        uint64_t entry = ((const uint64_t *)(ram->host + table))[linear >> shift & 0x1ff];
         if (!(entry & PTE_PRESENT)) {
             return NULL;
         }
         table = entry & PTE_ADDRESS;
-        if (shift == PAGE_SHIFT || (shift <= largest && (entry & PTE_LARGE))) {
-            uint64_t in_page = (UINT64_C(1) << shift) - 1;
-            return guest_ram_at(ram, (table & ~in_page) | (linear & in_page), 1);
+        if (shift == PAGE_SHIFT || ((entry & PTE_LARGE) && shift != 39)) {
+            break;
         }
     }
+    uint64_t in_page = (UINT64_C(1) << shift) - 1;
+    uint64_t gpa = (table & ~in_page) | (linear & in_page);
+
+    return gpa < ram->size ? ram->host + gpa : NULL;
 }
 
-/* Tables of 32-bit entries (SDM vol 3, 4.3). */
-static uint8_t *walk_32(const struct guest_ram *ram, const struct vcpu_state *state,
-                        uint32_t linear)
+/* The same in all modes. */
+static const uint8_t *translate(struct vm *vm, uint64_t linear)
 {
-    uint64_t directory = (state->cr3 & 0xfffff000) + (uint64_t)(linear >> 22) * 4;
-    const uint32_t *place = guest_ram_at(ram, directory, 4);
-    uint32_t pde = place ? *place : 0;
+    const struct guest_ram *ram = &vm->machine.setup.ram;
+    struct walk_result result;
 
-    if ((pde & PTE_PRESENT) && (pde & PTE_LARGE) && (state->cr4 & CR4_PSE)) {
-        uint64_t high = (uint64_t)(pde >> 13 & 0xff) << 32; /* PSE-36 */
-        return guest_ram_at(ram, high | (pde & 0xffc00000) | (linear & 0x3fffff), 1);
+    if (vm->state->efer & EFER_LMA) {
+        return translate_long(ram, vm->state->cr3, linear);
     }
-    place = pde & PTE_PRESENT
-                ? guest_ram_at(ram, (pde & 0xfffff000) + (uint64_t)(linear >> 12 & 0x3ff) * 4, 4)
-                : NULL;
-    uint32_t pte = place ? *place : 0;
-
-    return pte & PTE_PRESENT ? guest_ram_at(ram, (pte & 0xfffff000) | (linear & 0xfff), 1) : NULL;
+    return guest_walk(vm, linear, WALK_FETCH | guest_access(vm->state), &result) == WALK_DONE
+               ? guest_ram_at(ram, result.gpa, 1)
+               : NULL;
 }
 
-/* The byte at a linear address, or NULL. Tables are aligned, so that an entry never straddles
- * the end of RAM, and RAM is aligned to pages, so that what follows in the page is there too. */
-static uint8_t *translate(const struct guest_ram *ram, const struct vcpu_state *state,
-                          uint64_t linear)
+/* Where the next instruction is. The segments take a system call that a RIP above 4 GiB saves:
+ * in long mode only 64-bit code has one. */
+static uint64_t find_linear_ip(struct vm *vm)
 {
-    if (state->efer & EFER_LMA) {
-        return walk_64(ram, state->cr3 & PTE_ADDRESS, 39, 30, linear);
-    }
-    if (!(state->cr0 & CR0_PG)) {
-        return guest_ram_at(ram, (uint32_t)linear, 1);
-    }
-    if (state->cr4 & CR4_PAE) {
-        return walk_64(ram, state->cr3 & 0xffffffe0, 30, 21, (uint32_t)linear);
-    }
-    return walk_32(ram, state, (uint32_t)linear);
-}
+    const struct vcpu_state *state = vm->state;
 
-static uint64_t linear_ip(const struct vcpu_state *state)
-{
-    return code_is_64_bit(state) ? state->rip : (uint32_t)(state->segment[SEG_CS].base + state->rip);
+    vm_need(vm, STATE_IP | STATE_CONTROL);
+    if ((state->efer & EFER_LMA) && state->rip >> 32) {
+        return state->rip;
+    }
+    vm_need(vm, STATE_SEGMENTS);
+    return code_is_64_bit(state) ? state->rip
+                                 : (uint32_t)(state->segment[SEG_CS].base + state->rip);
 }
 
 void code_fetch(struct vm *vm, struct code *code)
 {
-    const struct guest_ram *ram = &vm->machine.setup.ram;
-
-    vm_need(vm, STATE_IP | STATE_CONTROL | STATE_SEGMENTS);
-    uint64_t linear = linear_ip(vm->state);
+    uint64_t linear = find_linear_ip(vm);
     const uint8_t *from = NULL;
+
+    vm_need(vm, STATE_SEGMENTS);
 
     code->length = 0;
     while (code->length < CODE_MAX) {
         if (!from || (linear & (PAGE_SIZE - 1)) == 0) {
-            from = translate(ram, vm->state, linear);
+            from = translate(vm, linear);
             if (!from) {
                 return;
             }
@@ -154,12 +147,12 @@ static bool is_prefix(uint8_t byte, bool long_mode)
 /* With prefixes, or across the end of a page. */
 static uint32_t long_way(struct vm *vm)
 {
-    bool long_mode = code_is_64_bit(vm->state);
     struct code code;
     uint32_t word = 0;
     unsigned at = 0;
 
     code_fetch(vm, &code);
+    bool long_mode = code_is_64_bit(vm->state);
     while (at < code.length && is_prefix(code.byte[at], long_mode)) {
         at++;
     }
@@ -174,16 +167,13 @@ static uint32_t long_way(struct vm *vm)
 /* The usual case is short: no prefix, and no end of a page in the next four bytes. */
 uint32_t code_length(struct vm *vm)
 {
-    const struct vcpu_state *state = vm->state;
-
-    vm_need(vm, STATE_IP | STATE_CONTROL | STATE_SEGMENTS);
-    uint64_t linear = linear_ip(state);
-    const uint8_t *from = translate(&vm->machine.setup.ram, state, linear);
+    uint64_t linear = find_linear_ip(vm);
+    const uint8_t *from = translate(vm, linear);
 
     if (from && (linear & (PAGE_SIZE - 1)) <= PAGE_SIZE - sizeof(uint32_t)) {
         uint32_t word;
         __builtin_memcpy(&word, from, sizeof(word));
-        uint32_t length = match(word, state->exit.reason);
+        uint32_t length = match(word, vm->state->exit.reason);
         if (length != 0) {
             return length;
         }

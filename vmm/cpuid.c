@@ -303,6 +303,19 @@ void cpuid_build(struct cpuid_table *table, const struct cpuid_host *host, uint6
     tell_frequency(table, tsc_khz);
 }
 
+/* 36 bits without leaf 0x8000_0008 (SDM vol 3, 4.1.4). */
+uint8_t cpuid_physical_bits(const struct cpuid_table *table)
+{
+    uint8_t bits = (uint8_t)cpuid_find(table, 0x80000008, 0)->value.eax;
+
+    return bits >= 32 && bits <= 52 ? bits : 36;
+}
+
+bool cpuid_has_gigabyte_pages(const struct cpuid_table *table)
+{
+    return cpuid_find(table, 0x80000001, 0)->value.edx & BIT(26);
+}
+
 bool cpuid_xcr0_valid(const struct cpuid_table *table, uint64_t value)
 {
     uint64_t allowed = cpuid_find(table, XSAVE_LEAF, 0)->value.eax;

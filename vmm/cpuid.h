@@ -85,6 +85,10 @@ bool cpuid_xcr0_valid(const struct cpuid_table *table, uint64_t value);
 /* Whether the guest has XSAVE at all. */
 bool cpuid_has_xsave(const struct cpuid_table *table);
 
+/* MAXPHYADDR, 32 to 52, and whether page tables may have 1 GiB pages. */
+uint8_t cpuid_physical_bits(const struct cpuid_table *table);
+bool cpuid_has_gigabyte_pages(const struct cpuid_table *table);
+
 /* The answer of an entry with CPUID_OSXSAVE or CPUID_XSAVE_SIZE. */
 struct cpuid_leaf cpuid_dynamic(const struct cpuid_entry *entry, const struct cpuid_host *host,
                                 uint32_t leaf, uint32_t subleaf, uint64_t cr4);

@@ -1,4 +1,4 @@
-/* sources: vmm/code.c */
+/* sources: vmm/code.c vmm/guest.c vmm/cpuid.c hypervisor/lib/walk.c */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The length of intercepted instructions, through every kind of page table. */
 #include <setjmp.h>
