@@ -42,3 +42,16 @@ check-headers check-sources: check-%:
 	    COUNTING_FLAGS='$(KERNEL_FLAGS) $(COUNTING_FLAGS)' USER_FLAGS='$(USER_FLAGS)' \
 	    SIGMA0_FLAGS='$(SIGMA0_FLAGS)' VMM_FLAGS='$(VMM_FLAGS)' MINI_FLAGS='$(MINI_FLAGS)' \
 	    scripts/check-compile $*
+
+# ---- Everything -------------------------------------------------------------------------------
+
+.PHONY: check check-full check-images
+check:
+	@scripts/check
+check-full:
+	@scripts/check --full
+
+# The images that the system tests boot, one configuration after the other.
+check-images:
+	@for config in $$(awk '!/^#/ && NF { print $$2 }' tests/matrix | sort -u); do \
+	    $(MAKE) --no-print-directory CONFIG=$$config iso || exit 1; done
