@@ -50,18 +50,6 @@ static void read_loader_info(uint32_t info)
     }
 }
 
-/* Whoever gets a module's last page shall not find leftovers in it. */
-static void clear_module_tails(void)
-{
-    for (uint32_t i = 0; i < loader.module_count; i++) {
-        uint64_t end = loader.module[i].base + loader.module[i].size;
-
-        if (end % PAGE_SIZE != 0) {
-            memory_set((void *)end, 0, PAGE_SIZE - end % PAGE_SIZE);
-        }
-    }
-}
-
 /* Takes the kernel's pool and what stands in memory already out of the map; the rest is σ0's. */
 static uint64_t choose_pool(uint32_t info, uint64_t size)
 {
@@ -87,6 +75,19 @@ static uint64_t choose_pool(uint32_t info, uint64_t size)
     }
     memory_map_remove(memory, pool, size);
     return pool;
+}
+
+/* Whoever gets a module's last page shall not find leftovers in it. The loader may have put its
+ * information there, so this comes when nobody reads that any more. */
+static void clear_module_tails(void)
+{
+    for (uint32_t i = 0; i < loader.module_count; i++) {
+        uint64_t end = loader.module[i].base + loader.module[i].size, inside = end % PAGE_SIZE;
+
+        if (inside != 0) {
+            memory_set((uint8_t *)arch_window(end - inside) + inside, 0, PAGE_SIZE - inside);
+        }
+    }
 }
 
 static void init_interrupts(void)
@@ -144,6 +145,7 @@ static void start_kernel(void)
     uint64_t memory = memory_map_total(&loader.memory);
 
     acpi_init(loader.rsdp);
+    clear_module_tails();
     init_interrupts();
     timer_init();
     init_console_input();
@@ -174,7 +176,6 @@ void x86_main(uint32_t info)
 
     console_init();
     read_loader_info(info);
-    clear_module_tails();
     uint64_t pool = choose_pool(info, pool_size);
 
     cpu->id = 0;
