@@ -103,9 +103,8 @@ class _Checker:
             yield Problem("the registers must begin at a multiple of 4096 outside the VM's RAM",
                           self.at(prefix + "UART_MMIO", prefix + "MEMORY_MIB"),
                           f"CONFIG_{prefix}UART_MMIO=0xd0000000 would do")
-        if vm.boot == "linux":
-            yield from self.cmdline(vm)
-        elif not _NAME.fullmatch(self.config.text(prefix + "MINI")):
+        yield from self.cmdline(vm)
+        if vm.boot == "mini" and not _NAME.fullmatch(self.config.text(prefix + "MINI")):
             yield Problem("this is no name of a small guest", self.at(prefix + "MINI"),
                           f'CONFIG_{prefix}MINI="hello" would do')
 

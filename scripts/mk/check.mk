@@ -55,3 +55,7 @@ check-full:
 check-images:
 	@for config in $$(awk '!/^#/ && NF { print $$2 }' tests/matrix | sort -u); do \
 	    $(MAKE) --no-print-directory CONFIG=$$config iso || exit 1; done
+
+.PHONY: bench
+bench:
+	@scripts/bench $(BENCH)
