@@ -62,17 +62,16 @@ static const uint8_t *translate(struct vm *vm, uint64_t linear)
                : NULL;
 }
 
-/* Where the next instruction is. The segments take a system call that a RIP above 4 GiB saves:
- * in long mode only 64-bit code has one. */
+/* Where the next instruction is. A RIP above 4 GiB is 64-bit code's, which needs no segments. */
 static uint64_t find_linear_ip(struct vm *vm)
 {
     const struct vcpu_state *state = vm->state;
 
-    vm_need(vm, STATE_IP | STATE_CONTROL);
-    if ((state->efer & EFER_LMA) && state->rip >> 32) {
+    if (state->rip >> 32) {
+        vm_need(vm, STATE_IP | STATE_CONTROL);
         return state->rip;
     }
-    vm_need(vm, STATE_SEGMENTS);
+    vm_need(vm, STATE_IP | STATE_CONTROL | STATE_SEGMENTS);
     return code_is_64_bit(state) ? state->rip
                                  : (uint32_t)(state->segment[SEG_CS].base + state->rip);
 }

@@ -15,5 +15,5 @@ void exit_xsetbv(struct vm *vm);
 void exit_exception(struct vm *vm);
 void exit_cr_access(struct vm *vm);
 void exit_io(struct vm *vm);        /* io.c */
-void exit_string_io(struct vm *vm); /* io_string.c */
-void exit_memory(struct vm *vm);    /* mmio.c */
+void exit_string_io(struct vm *vm); /* instruction.c */
+void exit_memory(struct vm *vm);

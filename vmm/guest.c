@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "guest.h"
 
+#include "report.h"
+
+/* ---- Translation -------------------------------------------------------------------------- */
+
 static bool read_entry(void *context, uint64_t gpa, unsigned size, uint64_t *value)
 {
     const void *place = guest_ram_at(context, gpa, size);
@@ -47,4 +51,147 @@ enum walk_status guest_walk(struct vm *vm, uint64_t linear, unsigned access,
                                         .replace = replace_entry,
                                         .context = &vm->machine.setup.ram };
     return walk(&registers, &memory, linear, access, out);
+}
+
+/* The guest-physical address, or the exception that the access raises. */
+static bool translate(struct vm *vm, uint64_t linear, bool write, uint64_t *gpa)
+{
+    struct vcpu_state *state = vm->state;
+    unsigned access = guest_access(state) | (write ? WALK_WRITE : WALK_READ);
+    struct walk_result result;
+
+    switch (guest_walk(vm, linear, access, &result)) {
+    case WALK_DONE:
+        *gpa = result.gpa;
+        return true;
+    case WALK_FAULT:
+        state->cr2 = linear;
+        state->dirty |= STATE_CONTROL;
+        vm_inject_error(vm, VECTOR_PF, result.error_code);
+        return false;
+    case WALK_NON_CANONICAL:
+        vm_inject_error(vm, VECTOR_GP, 0);
+        return false;
+    default: /* nobody else changes the tables while the vCPU waits */
+        report_fatal(vm, "its page tables are not in RAM");
+    }
+}
+
+/* ---- Memory and devices ------------------------------------------------------------------- */
+
+/* An operand, in the one or two pages where it stands. */
+struct span {
+    struct {
+        uint64_t gpa;
+        unsigned size; /* bytes; of the second, 0 when there is none */
+    } part[2];
+};
+
+/* Everything is translated before anything is moved, so that a fault leaves no half a store. */
+static bool translate_span(struct vm *vm, uint64_t linear, unsigned size, bool write,
+                           struct span *span)
+{
+    uint64_t left = PAGE_SIZE - (linear & (PAGE_SIZE - 1));
+    unsigned first = size < left ? size : (unsigned)left;
+
+    *span = (struct span){ .part = { { .size = first }, { .size = size - first } } };
+    return translate(vm, linear, write, &span->part[0].gpa) &&
+           (first == size || translate(vm, linear + first, write, &span->part[1].gpa));
+}
+
+/* A device, a byte at a time where the operand has been cut into odd parts. */
+static void access_device(struct vm *vm, uint64_t gpa, unsigned size, bool write, uint8_t *bytes)
+{
+    unsigned step = (size & (size - 1)) == 0 ? size : 1;
+
+    for (unsigned i = 0; i < size; i += step) {
+        struct access access = { .offset = gpa + i, .size = (uint8_t)step, .write = write };
+        if (write) {
+            __builtin_memcpy(&access.value, bytes + i, step);
+        }
+        bus_access(&vm->machine.memory, &access);
+        if (!write) {
+            __builtin_memcpy(bytes + i, &access.value, step);
+        }
+    }
+}
+
+static void access_physical(struct vm *vm, uint64_t gpa, unsigned size, bool write,
+                            uint8_t *bytes)
+{
+    uint8_t *ram = guest_ram_at(&vm->machine.setup.ram, gpa, size);
+
+    if (!ram) {
+        access_device(vm, gpa, size, write, bytes);
+    } else if (write) {
+        __builtin_memcpy(ram, bytes, size);
+    } else {
+        __builtin_memcpy(bytes, ram, size);
+    }
+}
+
+static bool op_access(void *context, uint64_t gpa, unsigned size, bool write, uint64_t *value)
+{
+    struct access access = {
+        .offset = gpa, .value = *value, .size = (uint8_t)size, .write = write
+    };
+    struct vm *vm = context;
+
+    bus_access(&vm->machine.memory, &access);
+    if (!write) {
+        *value = access.value;
+    }
+    return true;
+}
+
+static bool op_linear(void *context, uint64_t linear, unsigned size, bool write, uint64_t *value)
+{
+    uint8_t bytes[sizeof(uint64_t)] = { 0 };
+    struct span span;
+
+    if (!translate_span(context, linear, size, write, &span)) {
+        return false;
+    }
+    if (write) {
+        __builtin_memcpy(bytes, value, sizeof(bytes));
+    }
+    access_physical(context, span.part[0].gpa, span.part[0].size, write, bytes);
+    if (span.part[1].size > 0) {
+        access_physical(context, span.part[1].gpa, span.part[1].size, write,
+                        bytes + span.part[0].size);
+    }
+    if (!write) {
+        __builtin_memcpy(value, bytes, sizeof(bytes));
+    }
+    return true;
+}
+
+static bool op_may_write(void *context, uint64_t linear, unsigned size)
+{
+    struct span span;
+
+    return translate_span(context, linear, size, true, &span);
+}
+
+static bool op_port(void *context, uint16_t port, unsigned size, bool write, uint64_t *value)
+{
+    struct access access = {
+        .offset = port, .value = *value, .size = (uint8_t)size, .write = write
+    };
+    struct vm *vm = context;
+
+    bus_access(&vm->machine.ports, &access);
+    if (!write) {
+        *value = access.value;
+    }
+    return true;
+}
+
+struct emulate_ops guest_ops(struct vm *vm)
+{
+    return (struct emulate_ops){ .access = op_access,
+                                 .linear = op_linear,
+                                 .may_write = op_may_write,
+                                 .port = op_port,
+                                 .context = vm };
 }

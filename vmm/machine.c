@@ -86,7 +86,7 @@ static bool attach_ports(struct machine *machine)
         /* The port of power-on codes, which systems write to for a delay. */
         { true, { "POST", PORT_POST, 1, bus_ignore, NULL } },
         { config->boot == VM_BOOT_MINI,
-          { "exit", PORT_EXIT, 1, exit_port_access, &machine->exit_port } },
+          { "exit", PORT_EXIT, 4, exit_port_access, &machine->exit_port } },
     };
     for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
         if (devices[i].present && !bus_attach(&machine->ports, devices[i].range)) {

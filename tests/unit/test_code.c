@@ -1,4 +1,4 @@
-/* sources: vmm/code.c vmm/guest.c vmm/cpuid.c hypervisor/lib/walk.c */
+/* sources: vmm/code.c vmm/guest.c vmm/cpuid.c vmm/bus.c hypervisor/lib/walk.c */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The length of intercepted instructions, through every kind of page table. */
 #include <setjmp.h>
@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "code.h"
+#include "report.h"
 #include "vm.h"
 
 #define RAM_SIZE (8u << 20)
@@ -29,6 +30,19 @@ void vm_need(struct vm *unused, uint32_t groups)
 {
     (void)unused;
     (void)groups;
+}
+
+void vm_inject_error(struct vm *unused, uint8_t vector, uint32_t error)
+{
+    (void)unused;
+    fail_msg("exception %u, error %u", vector, error);
+}
+
+_Noreturn void report_fatal(struct vm *unused, const char *reason)
+{
+    (void)unused;
+    (void)reason;
+    abort();
 }
 
 static int setup(void **unused)

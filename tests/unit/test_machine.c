@@ -328,6 +328,7 @@ static void ends_by_the_exit_port(void **state)
     port(f, 0xf4, 4, true, 42);
     assert_int_equal(f->machine.request, VM_END);
     assert_int_equal(f->machine.end_code, 42);
+    assert_int_equal(f->machine.ports.unclaimed_count, 0);
 }
 
 /* A device that the configuration leaves out is an empty place. */

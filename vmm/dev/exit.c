@@ -5,7 +5,7 @@ void exit_port_access(void *device, struct access *access)
 {
     const struct exit_port *port = device;
 
-    if (access->write) {
+    if (access->write && access->offset == 0) {
         port->end(port->owner, access->value);
     }
 }

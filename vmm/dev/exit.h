@@ -11,5 +11,5 @@ struct exit_port {
     void *owner;
 };
 
-/* Writing ends the VM; a read is all-ones. */
+/* Four ports; writing the first ends the VM, a read is all-ones. */
 void exit_port_access(void *exit_port, struct access *access);
