@@ -25,7 +25,8 @@ enum vcpu_state_group {
     STATE_DEBUG = 1 << 5,    /* dr7 (dr0..3 and dr6 belong to the guest while it runs) */
     STATE_MSRS = 1 << 6,     /* star .. pat below */
     STATE_XCR0 = 1 << 7,     /* xcr0: a reply to EXIT_XSETBV; never brought by an exit */
-    STATE_ALL = (1 << 8) - 1,
+    STATE_CODE = 1 << 8,     /* segment[SEG_CS] alone, to read; STATE_SEGMENTS brings it as well */
+    STATE_ALL = (1 << 9) - 1,
 };
 
 enum exit_reason {

@@ -13,6 +13,7 @@ struct thread_list {
 };
 
 struct ready_queue {
+    unsigned top; /* the highest level that has threads; 0: none has */
     uint64_t levels[PRIORITY_LEVELS / 64]; /* bit set: that level has threads */
     struct thread_list level[PRIORITY_LEVELS];
 };
@@ -22,4 +23,7 @@ void ready_add(struct ready_queue *queue, struct thread *thread);
 void ready_add_front(struct ready_queue *queue, struct thread *thread);
 void ready_remove(struct ready_queue *queue, struct thread *thread);
 /* The first thread of the highest level that is not empty, or NULL. It stays in the queue. */
-struct thread *ready_first(const struct ready_queue *queue);
+static inline struct thread *ready_first(const struct ready_queue *queue)
+{
+    return queue->level[queue->top].first;
+}

@@ -104,11 +104,12 @@ void thread_wake(struct thread *thread)
 struct thread *thread_yield(struct thread *self)
 {
     struct cpu *cpu = self->cpu;
-    struct thread *top = ready_first(&cpu->ready);
 
-    if (!top || top->priority <= self->priority) {
+    if (cpu->ready.top <= self->priority) {
         return self;
     }
+    struct thread *top = ready_first(&cpu->ready);
+
     ready_add_front(&cpu->ready, self);
     ready_remove(&cpu->ready, top);
     return top;

@@ -24,20 +24,21 @@ static void keep_nothing(struct vcpu *vcpu, const struct vcpu_exit *exit)
     (void)exit;
 }
 
-/* What emulating one instruction with a memory operand takes. */
-#define STATE_EMULATE (STATE_IP | STATE_RSP | STATE_CONTROL | STATE_SEGMENTS)
+/* What finding the instruction takes, to decode it. */
+#define STATE_FETCH (STATE_CONTROL | STATE_CODE)
 
 const struct exit_rule exit_rules[EXIT_REASON_COUNT] = {
-    [EXIT_CPUID] = {.groups = STATE_IP},
-    [EXIT_HLT] = {.groups = STATE_IP},
-    [EXIT_IO] = {.groups = STATE_IP},
-    [EXIT_MSR_READ] = {.groups = STATE_IP},
-    [EXIT_MSR_WRITE] = {.groups = STATE_IP},
-    [EXIT_MEMORY] = {.groups = STATE_EMULATE},
-    [EXIT_HYPERCALL] = {.groups = STATE_IP},
-    [EXIT_XSETBV] = {.groups = STATE_IP | STATE_CONTROL},
-    [EXIT_CR_ACCESS] = {.groups = STATE_EMULATE},
-    [EXIT_CACHE] = {.groups = STATE_IP},
+    [EXIT_NONE] = {.keep = keep_nothing},
+    [EXIT_CPUID] = {.groups = STATE_IP, .decode = STATE_FETCH},
+    [EXIT_HLT] = {.groups = STATE_IP, .decode = STATE_FETCH},
+    [EXIT_IO] = {.groups = STATE_IP, .decode = STATE_FETCH},
+    [EXIT_MSR_READ] = {.groups = STATE_IP, .decode = STATE_FETCH},
+    [EXIT_MSR_WRITE] = {.groups = STATE_IP, .decode = STATE_FETCH},
+    [EXIT_MEMORY] = {.groups = STATE_IP | STATE_RSP, .decode = STATE_FETCH},
+    [EXIT_HYPERCALL] = {.groups = STATE_IP, .decode = STATE_FETCH},
+    [EXIT_XSETBV] = {.groups = STATE_IP | STATE_CONTROL, .decode = STATE_FETCH},
+    [EXIT_CR_ACCESS] = {.groups = STATE_IP | STATE_RSP | STATE_CONTROL | STATE_CODE},
+    [EXIT_CACHE] = {.groups = STATE_IP, .decode = STATE_FETCH},
     [EXIT_MONITOR] = {.groups = STATE_IP},
     [EXIT_VIRTUALIZATION] = {.groups = STATE_IP},
     [EXIT_EXCEPTION] = {.groups = STATE_IP},
@@ -47,7 +48,6 @@ const struct exit_rule exit_rules[EXIT_REASON_COUNT] = {
     [EXIT_INVALID_STATE] = {.groups = STATE_ALL},
     [EXIT_UNKNOWN] = {.groups = STATE_ALL},
 
-    [EXIT_NONE] = {.keep = keep_nothing},
     [EXIT_HOST_INTERRUPT] = {.keep = keep_host_event},
     [EXIT_NMI] = {.keep = keep_host_event},
     [EXIT_MACHINE_CHECK] = {.keep = keep_host_event},

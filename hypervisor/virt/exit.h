@@ -8,7 +8,8 @@ struct vcpu;
 struct exit_rule {
     /* The kernel deals with it and the guest goes on; NULL: forward. */
     void (*keep)(struct vcpu *vcpu, const struct vcpu_exit *exit);
-    uint32_t groups; /* enum vcpu_state_group brought along when forwarded */
+    uint32_t groups; /* enum vcpu_state_group brought along when forwarded ... */
+    uint32_t decode; /* ... and these where the hardware did not give the instruction's length */
 };
 
 extern const struct exit_rule exit_rules[EXIT_REASON_COUNT];

@@ -53,11 +53,9 @@ static void deliver(struct vcpu *vcpu)
 static struct thread *forward(struct vcpu *vcpu, const struct vcpu_exit *exit)
 {
     struct vcpu_state *state = vcpu->state;
-    uint32_t groups = exit_rules[exit->reason].groups;
+    const struct exit_rule *rule = &exit_rules[exit->reason];
+    uint32_t groups = rule->groups | (exit->insn_length == 0 ? rule->decode : 0);
 
-    if (exit->reason == EXIT_IO && exit->io.string) {
-        groups = exit_rules[EXIT_MEMORY].groups; /* INS, OUTS: a memory operand as well */
-    }
     state->exit = *exit;
     state->valid = groups;
     state->irq = vcpu->irq;
@@ -216,6 +214,7 @@ struct thread *call_vcpu_state_get(struct thread *self)
         return call_return(self, STATUS_BAD_ARGUMENT);
     }
     reach(self, vcpu);
+    groups |= groups & STATE_SEGMENTS ? STATE_CODE : 0;
     virt->state_get(vcpu, (uint32_t)groups);
     vcpu->state->valid |= (uint32_t)groups;
     virt->leave(vcpu);

@@ -125,13 +125,14 @@ enum status svm_check_state(const struct vcpu_state *in, uint32_t groups,
 
 static struct vmcb_segment *vmcb_segment(struct vmcb *vmcb, unsigned index)
 {
-    struct vmcb_segment *const segments[SEG_COUNT] = {
-        [SEG_ES] = &vmcb->es, [SEG_CS] = &vmcb->cs, [SEG_SS] = &vmcb->ss,
-        [SEG_DS] = &vmcb->ds, [SEG_FS] = &vmcb->fs, [SEG_GS] = &vmcb->gs,
-        [SEG_LDTR] = &vmcb->ldtr, [SEG_TR] = &vmcb->tr,
+    static const uint16_t offsets[SEG_COUNT] = {
+        [SEG_ES] = offsetof(struct vmcb, es),     [SEG_CS] = offsetof(struct vmcb, cs),
+        [SEG_SS] = offsetof(struct vmcb, ss),     [SEG_DS] = offsetof(struct vmcb, ds),
+        [SEG_FS] = offsetof(struct vmcb, fs),     [SEG_GS] = offsetof(struct vmcb, gs),
+        [SEG_LDTR] = offsetof(struct vmcb, ldtr), [SEG_TR] = offsetof(struct vmcb, tr),
     };
 
-    return segments[index];
+    return (struct vmcb_segment *)((uint8_t *)vmcb + offsets[index]);
 }
 
 /* A segment that cannot be used has its present bit clear. */
@@ -244,16 +245,20 @@ enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32
 
 /* ---- Reading ------------------------------------------------------------------------------------ */
 
+static void get_segment(const struct vmcb_segment *from, struct vcpu_segment *to)
+{
+    bool present = (from->attributes & 0x80) != 0;
+
+    *to = (struct vcpu_segment){
+        from->selector,
+        (uint16_t)((from->attributes & 0xfff) | (present ? 0 : SEGMENT_UNUSABLE)), from->limit,
+        from->base};
+}
+
 static void get_segments(struct vmcb *vmcb, struct vcpu_state *state)
 {
     for (unsigned i = 0; i < SEG_COUNT; i++) {
-        const struct vmcb_segment *from = vmcb_segment(vmcb, i);
-        bool present = (from->attributes & 0x80) != 0;
-
-        state->segment[i] = (struct vcpu_segment){
-            from->selector,
-            (uint16_t)((from->attributes & 0xfff) | (present ? 0 : SEGMENT_UNUSABLE)),
-            from->limit, from->base};
+        get_segment(vmcb_segment(vmcb, i), &state->segment[i]);
     }
     /* SS.DPL is the privilege level; some CPUs keep it in CPL only (APM vol 2, 15.5.1). */
     struct vcpu_segment *ss = &state->segment[SEG_SS];
@@ -299,6 +304,8 @@ void svm_state_get(struct vcpu *vcpu, uint32_t groups)
     }
     if (groups & STATE_SEGMENTS) {
         get_segments(vmcb, state);
+    } else if (groups & STATE_CODE) {
+        get_segment(&vmcb->cs, &state->segment[SEG_CS]);
     }
     if (groups & STATE_TABLES) {
         state->gdtr = (struct vcpu_segment){.limit = vmcb->gdtr.limit, .base = vmcb->gdtr.base};

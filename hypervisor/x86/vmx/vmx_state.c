@@ -40,15 +40,20 @@ static void get_control(const struct vmx_vcpu *vmx, struct vcpu_state *state)
     state->efer = vmread(VMCS_GUEST_EFER);
 }
 
+static void get_segment(struct vcpu_state *state, unsigned i)
+{
+    state->segment[i] = (struct vcpu_segment){
+        .selector = (uint16_t)vmread(VMCS_NTH(VMCS_GUEST_ES_SELECTOR, i)),
+        .attributes = vmx_attributes(vmread32(VMCS_NTH(VMCS_GUEST_ES_ACCESS, i))),
+        .limit = vmread32(VMCS_NTH(VMCS_GUEST_ES_LIMIT, i)),
+        .base = vmread(VMCS_NTH(VMCS_GUEST_ES_BASE, i)),
+    };
+}
+
 static void get_segments(struct vcpu_state *state)
 {
     for (unsigned i = 0; i < SEG_COUNT; i++) {
-        state->segment[i] = (struct vcpu_segment){
-            .selector = (uint16_t)vmread(VMCS_NTH(VMCS_GUEST_ES_SELECTOR, i)),
-            .attributes = vmx_attributes(vmread32(VMCS_NTH(VMCS_GUEST_ES_ACCESS, i))),
-            .limit = vmread32(VMCS_NTH(VMCS_GUEST_ES_LIMIT, i)),
-            .base = vmread(VMCS_NTH(VMCS_GUEST_ES_BASE, i)),
-        };
+        get_segment(state, i);
     }
 }
 
@@ -96,6 +101,8 @@ void vmx_state_get(struct vcpu *vcpu, uint32_t groups)
     }
     if (groups & STATE_SEGMENTS) {
         get_segments(state);
+    } else if (groups & STATE_CODE) {
+        get_segment(state, SEG_CS);
     }
     if (groups & STATE_TABLES) {
         get_tables(state);
