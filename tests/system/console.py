@@ -33,6 +33,7 @@ class Console:
         ends the wait at once."""
         ends = [pattern, r"hecht: PANIC [^\r\n]*", r"hecht: cannot start[^\r\n]*", pexpect.EOF,
                 pexpect.TIMEOUT]
+        # At the same place in the text the first of them is taken: what is wanted.
         found = self._spawn.expect(ends, timeout=max(self._until - time.monotonic(), 1))
         self._file.flush()
         if found == 0:

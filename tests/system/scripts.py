@@ -87,5 +87,5 @@ def no_cpu(console: Console) -> None:
 
 
 def no_memory(console: Console) -> None:
-    """One line says that memory is too small."""
-    console.expect_refusal("memory")
+    """One line says that memory is too small, by the kernel or by σ0."""
+    console.expect(r"(hecht: cannot start|σ0: \w+ cannot start): [^\r\n]*memory[^\r\n]*")
