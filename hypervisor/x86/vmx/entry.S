@@ -6,6 +6,7 @@
 #define RUN_GPR 0x00      /* offsets in struct vmx_vcpu, pinned in vmx.h */
 #define RUN_HOST_RSP 0x08
 #define RUN_LAUNCHED 0x10
+#define RUN_FAILED 0x11
 
 #define VMCS_HOST_RSP 0x6c14
 
@@ -27,7 +28,7 @@
 
     .text
 
-/* RDI: struct vmx_vcpu. Returns AL: 0 after an exit, 1 after VMfail. */
+/* RDI: struct vmx_vcpu. Returns after an exit, or after VMfail with ->failed set. */
     .globl vmx_run
     .balign 16
 vmx_run:
@@ -37,8 +38,9 @@ vmx_run:
     push %r13
     push %r14
     push %r15
+    push %rdi
     mov RUN_GPR(%rdi), %rax
-    push %rax
+    movb $0, RUN_FAILED(%rdi)
     /* The way in here is nearly always the same, and so is the stack's depth. */
     cmp %rsp, RUN_HOST_RSP(%rdi)
     jne 3f
@@ -65,7 +67,8 @@ vmx_run:
 
 /* VMfail: the processor went on behind the instruction, on the guest's general registers. */
 vmx_run_failed:
-    mov $1, %eax
+    mov (%rsp), %rdi
+    movb $1, RUN_FAILED(%rdi)
     jmp vmx_run_end
 
 3:  mov %rsp, RUN_HOST_RSP(%rdi)
@@ -76,7 +79,7 @@ vmx_run_failed:
 
 /*
  * HOST_RIP. Flags are clear and RSP is as it was at the entry (SDM vol 3, 27.5.3). The state page
- * is the VMM's as well, so nothing of the host's may be taken from there: its address waits on
+ * is the VMM's as well, so nothing of the host's may be taken from there: our own struct waits on
  * our stack.
  */
     .globl vmx_exit_entry
@@ -84,6 +87,7 @@ vmx_run_failed:
 vmx_exit_entry:
     push %rax
     mov 8(%rsp), %rax
+    mov RUN_GPR(%rax), %rax
     mov %rcx, GPR_RCX(%rax)
     mov %rdx, GPR_RDX(%rax)
     mov %rbx, GPR_RBX(%rax)
@@ -99,7 +103,6 @@ vmx_exit_entry:
     mov %r14, GPR_R14(%rax)
     mov %r15, GPR_R15(%rax)
     pop GPR_RAX(%rax)
-    xor %eax, %eax
 vmx_run_end:
     add $8, %rsp
     pop %r15

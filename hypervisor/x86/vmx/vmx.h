@@ -39,6 +39,9 @@ struct vmx_cpu {
 extern struct vmx_features vmx_features;
 extern struct vmx_limits vmx_limits;
 
+/* For what happens rarely: keeps the frequent ways short. */
+#define RARE __attribute__((noinline, cold))
+
 /* The calling processor's. */
 struct vmx_cpu *vmx_this_cpu(void);
 
@@ -69,8 +72,8 @@ struct vmx_vcpu {
     uint64_t *gpr;      /* 0x00 entry.S: the state page's */
     uint64_t host_rsp;  /* 0x08 entry.S: what VMCS_HOST_RSP holds */
     uint8_t launched;   /* 0x10 entry.S: VMRESUME instead of VMLAUNCH */
+    uint8_t failed;     /* 0x11 entry.S: the last entry was refused with VMfail */
 
-    bool failed;        /* the last entry was refused with VMfail */
     bool away;          /* user code may have run: CR2 and SYSCALL's MSRs are not the guest's */
     bool flush_vpid;    /* before the next entry */
     bool ip_known;      /* state->rflags and ->interruptibility are the VMCS's */
@@ -97,10 +100,18 @@ struct vmx_vcpu {
 _Static_assert(offsetof(struct vmx_vcpu, gpr) == 0x00, "entry.S");
 _Static_assert(offsetof(struct vmx_vcpu, host_rsp) == 0x08, "entry.S");
 _Static_assert(offsetof(struct vmx_vcpu, launched) == 0x10, "entry.S");
+_Static_assert(offsetof(struct vmx_vcpu, failed) == 0x11, "entry.S");
 _Static_assert(sizeof(struct vmx_vcpu) <= PAGE_SIZE, "one frame");
 
-/* entry.S: enters the guest, returns false after an exit and true after VMfail. */
-bool vmx_run(struct vmx_vcpu *vmx);
+/*
+ * Exceptions that exit: machine checks, which are the host's, and the two that a guest can make
+ * fault again in their own delivery, for ever and without letting an interrupt through: #DB and
+ * #AC. Those it gets back (vmx_exit.c).
+ */
+#define VMX_EXCEPTIONS (1u << 1 | 1u << 17 | 1u << 18)
+
+/* entry.S: enters the guest and returns after its exit, or after VMfail. */
+void vmx_run(struct vmx_vcpu *vmx);
 /* entry.S: HOST_RIP. */
 extern const char vmx_exit_entry[];
 

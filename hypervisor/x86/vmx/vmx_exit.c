@@ -3,10 +3,16 @@
 #include "x86/vmx/vmx.h"
 
 #include "kernel/log.h"
-#include "x86/fpu.h"
+#include "x86/instr.h"
 #include "x86/trap.h"
 #include "x86/vmx/reason.h"
 #include "x86/vmx/vmx_insn.h"
+
+#define RFLAGS_TF (1UL << 8)
+#define DR6_CAUSES 0xfUL          /* breakpoints: of this exception only */
+#define DR6_REPORTED 0x600fUL     /* and BD, BS: what the exit says (SDM vol 3, table 27-1) */
+#define DR7_GD (1UL << 13)
+#define PENDING_DEBUG_BS (1UL << 14)
 
 /* VMfail: an invalid control field (SDM vol 3, 30.4). */
 #define ERROR_INVALID_CONTROL 7u
@@ -57,7 +63,7 @@ static void read_raw(struct vmx_raw_exit *raw, uint32_t reason, unsigned reads)
 
 /* What the VMM asked to inject may not fit the guest's mode: that is its mistake. Any other
  * error is ours. */
-static void decode_refusal(struct vcpu_exit *exit)
+static RARE void decode_refusal(struct vcpu_exit *exit)
 {
     uint32_t error = vmread32(VMCS_INSN_ERROR);
 
@@ -81,35 +87,53 @@ static void correct_nmi_blocking(const struct vmx_raw_exit *raw)
     }
 }
 
-/* An XCR0 that this machine has is the guest's to choose: the processor holds its FPU state. Any
- * other is the VMM's to refuse. */
-static void decode_xsetbv(struct vcpu *vcpu, struct vcpu_exit *exit)
+/* What delivery would have done: the exit came before DR6 and DR7 were changed. */
+static void update_debug_registers(uint64_t qualification)
 {
-    const volatile uint64_t *gpr = vcpu->state->gpr;
-    uint32_t index = (uint32_t)gpr[GPR_RCX];
-    uint64_t value = gpr[GPR_RDX] << 32 | (uint32_t)gpr[GPR_RAX];
+    uint64_t dr6;
 
-    if (index == 0 && fpu_xcr0_valid(value)) {
-        fpu_set_xcr0(value);
-        vmwrite(VMCS_GUEST_RIP, vmread(VMCS_GUEST_RIP) + exit->insn_length);
-        vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) &
-                                                 ~(BLOCKING_BY_STI | BLOCKING_BY_MOV_SS));
-        exit->reason = EXIT_NONE;
+    __asm__ volatile("mov %%db6, %0" : "=r"(dr6));
+    dr6 = (dr6 & ~DR6_CAUSES) | (qualification & DR6_REPORTED);
+    __asm__ volatile("mov %0, %%db6" : : "r"(dr6));
+    vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_GD);
+    /* Entry asks for this with TF under an interrupt shadow (SDM vol 3, 26.3.1.5). */
+    if ((vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF) &&
+        (vmread(VMCS_GUEST_INTERRUPTIBILITY) & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS))) {
+        vmwrite(VMCS_GUEST_PENDING_DEBUG, PENDING_DEBUG_BS);
     }
 }
 
-/* Rare ones, after the neutral decoding. */
+/* The guest's own exception, intercepted only so that interrupts get through: it goes back. A
+ * benign one takes the place of the event whose delivery raised it (SDM vol 3, 6.15). */
+static RARE void give_back(struct vcpu *vcpu, const struct vmx_raw_exit *raw,
+                           struct vcpu_exit *exit)
+{
+    if (exit->exception.vector == VECTOR_DEBUG) {
+        update_debug_registers(raw->qualification);
+    }
+    vcpu->event = (struct vcpu_event){
+        .valid = true,
+        .type = INTERRUPTION_TYPE(raw->interruption),
+        .vector = exit->exception.vector,
+        .has_error = exit->exception.has_error,
+        .error = exit->exception.error,
+        .insn_length = 1, /* INT1's, if it was one */
+    };
+    exit->reason = EXIT_NONE;
+}
+
+/* After the neutral decoding. */
 static void finish(struct vcpu *vcpu, const struct vmx_raw_exit *raw, struct vcpu_exit *exit)
 {
     switch (exit->reason) {
-    case EXIT_XSETBV:
-        decode_xsetbv(vcpu, exit);
-        break;
     case EXIT_INVALID_STATE:
         vmwrite(VMCS_ENTRY_INTERRUPTION, 0); /* likewise */
         break;
-    case EXIT_MEMORY:
     case EXIT_EXCEPTION:
+        correct_nmi_blocking(raw);
+        give_back(vcpu, raw, exit);
+        break;
+    case EXIT_MEMORY:
     case EXIT_TASK_SWITCH:
         correct_nmi_blocking(raw);
         break;
@@ -120,6 +144,20 @@ static void finish(struct vcpu *vcpu, const struct vmx_raw_exit *raw, struct vcp
         break;
     default:
         break;
+    }
+}
+
+/* What needs more than the instruction's length. */
+static __attribute__((noinline)) void decode_more(struct vcpu *vcpu, uint32_t reason,
+                                                  struct vcpu_exit *exit)
+{
+    unsigned reads = vmx_exit_rule(reason)->reads;
+    struct vmx_raw_exit raw;
+
+    read_raw(&raw, reason, reads);
+    vmx_decode_raw(&raw, exit, &vcpu->event);
+    if (reads & READ_MORE) {
+        finish(vcpu, &raw, exit);
     }
 }
 
@@ -142,13 +180,7 @@ void vmx_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
                                    .insn_length = vmread32(VMCS_EXIT_INSN_LENGTH)};
         return;
     }
-    struct vmx_raw_exit raw;
-
-    read_raw(&raw, reason, rule->reads);
-    vmx_decode_raw(&raw, exit, &vcpu->event);
-    if (rule->reads & READ_MORE) {
-        finish(vcpu, &raw, exit);
-    }
+    decode_more(vcpu, reason, exit);
 }
 
 void vmx_host_event(struct vcpu *vcpu, const struct vcpu_exit *exit)

@@ -3,6 +3,7 @@
 #include "x86/vmx/vmx.h"
 
 #include "kernel/log.h"
+#include "x86/fpu.h"
 #include "x86/instr.h"
 #include "x86/vmx/vmx_insn.h"
 
@@ -79,20 +80,9 @@ static void get_msrs(const struct vmx_vcpu *vmx, struct vcpu_state *state)
     state->pat = vmread(VMCS_GUEST_PAT);
 }
 
-void vmx_state_get(struct vcpu *vcpu, uint32_t groups)
+static __attribute__((noinline)) void get_others(const struct vmx_vcpu *vmx,
+                                                 struct vcpu_state *state, uint32_t groups)
 {
-    struct vmx_vcpu *vmx = vcpu->backend;
-    struct vcpu_state *state = vcpu->state;
-
-    if (groups & STATE_IP) {
-        know_ip(vmx);
-        state->rip = vmread(VMCS_GUEST_RIP);
-        state->rflags = vmx->rflags;
-        state->interruptibility = vmx_abi_interruptibility(vmx->interruptibility);
-    }
-    if (groups == STATE_IP) {
-        return; /* the most frequent exits ask for no more */
-    }
     if (groups & STATE_RSP) {
         state->gpr[GPR_RSP] = vmread(VMCS_GUEST_RSP);
     }
@@ -112,6 +102,25 @@ void vmx_state_get(struct vcpu *vcpu, uint32_t groups)
     }
     if (groups & STATE_MSRS) {
         get_msrs(vmx, state);
+    }
+    if (groups & STATE_XCR0) {
+        state->xcr0 = fpu_xcr0();
+    }
+}
+
+void vmx_state_get(struct vcpu *vcpu, uint32_t groups)
+{
+    struct vmx_vcpu *vmx = vcpu->backend;
+    struct vcpu_state *state = vcpu->state;
+
+    if (groups & STATE_IP) {
+        know_ip(vmx);
+        state->rip = vmread(VMCS_GUEST_RIP);
+        state->rflags = vmx->rflags;
+        state->interruptibility = vmx_abi_interruptibility(vmx->interruptibility);
+    }
+    if (groups & ~(uint32_t)STATE_IP) { /* the most frequent exits ask for no more */
+        get_others(vmx, state, groups);
     }
 }
 
@@ -187,7 +196,7 @@ static void set_msrs(struct vmx_vcpu *vmx, const struct vcpu_state *in)
     vmwrite(VMCS_GUEST_PAT, in->pat);
 }
 
-static void load_others(struct vmx_vcpu *vmx, const struct vcpu_state *in, uint32_t groups)
+static RARE void load_others(struct vmx_vcpu *vmx, const struct vcpu_state *in, uint32_t groups)
 {
     if (groups & STATE_RSP) {
         vmwrite(VMCS_GUEST_RSP, in->gpr[GPR_RSP]);
@@ -206,6 +215,9 @@ static void load_others(struct vmx_vcpu *vmx, const struct vcpu_state *in, uint3
     }
     if (groups & STATE_MSRS) {
         set_msrs(vmx, in);
+    }
+    if (groups & STATE_XCR0) {
+        fpu_set_xcr0(in->xcr0);
     }
 }
 
@@ -227,19 +239,28 @@ static bool only_rip_differs(const struct vmx_vcpu *vmx, const struct vcpu_state
            in->interruptibility == vmx_abi_interruptibility(vmx->interruptibility);
 }
 
-enum status vmx_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups)
+static RARE enum status check_and_load(struct vmx_vcpu *vmx, const struct vcpu_state *in,
+                                       uint32_t groups)
 {
-    if (groups == STATE_IP && only_rip_differs(vcpu->backend, in)) {
-        if (!vmx_canonical(in->rip)) {
-            return STATUS_BAD_ARGUMENT;
-        }
-        vmwrite(VMCS_GUEST_RIP, in->rip);
-        return STATUS_OK;
-    }
     enum status status = vmx_check_state(&vmx_limits, in, groups);
 
+    if ((groups & STATE_XCR0) && !fpu_xcr0_valid(in->xcr0)) {
+        status = STATUS_BAD_ARGUMENT;
+    }
     if (status == STATUS_OK) {
-        vmx_state_load(vcpu->backend, in, groups);
+        vmx_state_load(vmx, in, groups);
     }
     return status;
+}
+
+enum status vmx_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups)
+{
+    if (groups != STATE_IP || !only_rip_differs(vcpu->backend, in)) {
+        return check_and_load(vcpu->backend, in, groups);
+    }
+    if (!vmx_canonical(in->rip)) {
+        return STATUS_BAD_ARGUMENT;
+    }
+    vmwrite(VMCS_GUEST_RIP, in->rip);
+    return STATUS_OK;
 }

@@ -14,8 +14,6 @@ _Static_assert(GPR_RAX == 0 && GPR_RCX == 1 && GPR_RDX == 2 && GPR_RBX == 3 && G
                    GPR_RSI == 6 && GPR_RDI == 7 && GPR_R8 == 8 && GPR_R15 == 15,
                "entry.S");
 
-#define VECTOR_MACHINE_CHECK 18
-
 /* After power-up and reset (SDM vol 3, table 9-1); what is 0 there is 0 here. */
 #define SEGMENT_AFTER_RESET {.attributes = 0x93, .limit = 0xffff}
 #define DR6_AFTER_RESET 0xffff0ff0UL
@@ -100,7 +98,7 @@ static void write_controls(struct vmx_vcpu *vmx, const struct vm *vm)
     vmwrite(VMCS_SECONDARY_CONTROLS, vmx_features.secondary);
     vmwrite(VMCS_EXIT_CONTROLS, vmx_features.exit);
     vmwrite(VMCS_ENTRY_CONTROLS, vmx_features.entry);
-    vmwrite(VMCS_EXCEPTION_BITMAP, 1u << VECTOR_MACHINE_CHECK);
+    vmwrite(VMCS_EXCEPTION_BITMAP, VMX_EXCEPTIONS);
     vmwrite(VMCS_PAGE_FAULT_MASK, 0);
     vmwrite(VMCS_PAGE_FAULT_MATCH, 0);
     vmwrite(VMCS_CR3_TARGET_COUNT, 0);
@@ -127,7 +125,7 @@ static void write_guest_state(struct vmx_vcpu *vmx)
     vmwrite(VMCS_GUEST_PENDING_DEBUG, 0);
     vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
     vmwrite(VMCS_GUEST_RFLAGS, after_reset.rflags);
-    vmx_state_load(vmx, &after_reset, STATE_ALL);
+    vmx_state_load(vmx, &after_reset, STATE_ALL & ~STATE_XCR0); /* fpu_create's */
 }
 
 /* Frames, identifier; false: the quota is used up. */
@@ -323,7 +321,8 @@ static void come_back(struct vmx_vcpu *vmx)
 /* ---- Entry -------------------------------------------------------------------------------- */
 
 /* A changed guest-physical space (SDM vol 3, 28.4.3.3: combined mappings go as well). */
-static void flush_guest_physical(struct vmx_vcpu *vmx, const struct vm *vm, struct vmx_vm *maps)
+static RARE void flush_guest_physical(struct vmx_vcpu *vmx, const struct vm *vm,
+                                      struct vmx_vm *maps)
 {
     invept(vmx_features.invept_single ? INVALIDATE_SINGLE_CONTEXT : INVALIDATE_ALL_CONTEXTS,
            vmx_vm_eptp(vm));
@@ -331,7 +330,7 @@ static void flush_guest_physical(struct vmx_vcpu *vmx, const struct vm *vm, stru
 }
 
 /* Control registers that were set from outside, where the guest's own MOV would have flushed. */
-static void flush_linear(struct vmx_vcpu *vmx)
+static RARE void flush_linear(struct vmx_vcpu *vmx)
 {
     vmx->flush_vpid = false;
     if (vmx->vpid != 0) {
@@ -362,7 +361,7 @@ void vmx_enter(struct vcpu *vcpu)
     }
     vmx->ip_known = false;
     COUNT(exit);
-    vmx->failed = vmx_run(vmx);
+    vmx_run(vmx);
 }
 
 /* ---- Events ------------------------------------------------------------------------------- */
