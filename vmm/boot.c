@@ -74,7 +74,7 @@ void boot_start_state(struct vcpu_state *state, const struct boot_entry *entry)
     const struct vcpu_segment none = { .attributes = SEGMENT_UNUSABLE };
 
     *state = (struct vcpu_state){
-        .dirty = STATE_ALL & ~(uint32_t)STATE_XCR0,
+        .dirty = BOOT_STATE,
         .gpr = { [GPR_RSP] = entry->rsp, [GPR_RSI] = entry->rsi, [GPR_RDI] = entry->rdi },
         .rip = entry->rip,
         .rflags = RFLAGS_FIXED,

@@ -41,6 +41,11 @@ struct boot_entry {
 /* Writes GDT and page tables below 64 KiB. The RAM reaches at least to BOOT_HIGH_RAM. */
 void boot_build_tables(const struct guest_ram *ram);
 
-/* Makes `state` the start-up state of a vCPU: 64-bit mode on the tables above, marks all groups
- * but XCR0 dirty (that is for a vCPU that has one), nothing pending. */
+/* The groups that every vCPU has and that can be loaded. */
+#define BOOT_STATE                                                                                 \
+    ((uint32_t)(STATE_IP | STATE_RSP | STATE_CONTROL | STATE_SEGMENTS | STATE_TABLES |             \
+                STATE_DEBUG | STATE_MSRS))
+
+/* Makes `state` the start-up state of a vCPU: 64-bit mode on the tables above, marks
+ * BOOT_STATE dirty (XCR0 is for a vCPU that has one), nothing pending. */
 void boot_start_state(struct vcpu_state *state, const struct boot_entry *entry);

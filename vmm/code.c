@@ -57,21 +57,17 @@ static const uint8_t *translate(struct vm *vm, uint64_t linear)
     if (vm->state->efer & EFER_LMA) {
         return translate_long(ram, vm->state->cr3, linear);
     }
-    return guest_walk(vm, linear, WALK_FETCH | guest_access(vm->state), &result) == WALK_DONE
+    return guest_walk(vm, linear, WALK_FETCH | guest_access(vm), &result) == WALK_DONE
                ? guest_ram_at(ram, result.gpa, 1)
                : NULL;
 }
 
-/* Where the next instruction is. A RIP above 4 GiB is 64-bit code's, which needs no segments. */
+/* Where the next instruction is. */
 static uint64_t find_linear_ip(struct vm *vm)
 {
     const struct vcpu_state *state = vm->state;
 
-    if (state->rip >> 32) {
-        vm_need(vm, STATE_IP | STATE_CONTROL);
-        return state->rip;
-    }
-    vm_need(vm, STATE_IP | STATE_CONTROL | STATE_SEGMENTS);
+    vm_need(vm, STATE_IP | STATE_CONTROL | STATE_CODE);
     return code_is_64_bit(state) ? state->rip
                                  : (uint32_t)(state->segment[SEG_CS].base + state->rip);
 }
@@ -79,20 +75,24 @@ static uint64_t find_linear_ip(struct vm *vm)
 void code_fetch(struct vm *vm, struct code *code)
 {
     uint64_t linear = find_linear_ip(vm);
-    const uint8_t *from = NULL;
-
-    vm_need(vm, STATE_SEGMENTS);
+    const uint8_t *from = translate(vm, linear);
+    uint64_t in_page = PAGE_SIZE - (linear & (PAGE_SIZE - 1));
 
     code->length = 0;
-    while (code->length < CODE_MAX) {
-        if (!from || (linear & (PAGE_SIZE - 1)) == 0) {
-            from = translate(vm, linear);
-            if (!from) {
-                return;
-            }
-        }
-        code->byte[code->length++] = *from++;
-        linear++;
+    if (!from) {
+        return;
+    }
+    if (in_page >= CODE_MAX) {
+        __builtin_memcpy(code->byte, from, CODE_MAX);
+        code->length = CODE_MAX;
+        return;
+    }
+    __builtin_memcpy(code->byte, from, in_page);
+    code->length = (uint8_t)in_page;
+    from = translate(vm, linear + in_page);
+    if (from) {
+        __builtin_memcpy(code->byte + in_page, from, CODE_MAX - in_page);
+        code->length = CODE_MAX;
     }
 }
 

@@ -15,7 +15,7 @@ struct code {
     uint8_t length; /* bytes that could be fetched: fewer than 15 when the next page is absent */
 };
 
-/* Does the guest execute 64-bit code? STATE_CONTROL and SEGMENTS are valid. */
+/* Does the guest execute 64-bit code? STATE_CONTROL and CODE are valid. */
 static inline bool code_is_64_bit(const struct vcpu_state *state)
 {
     const uint64_t efer_lma = 1u << 10;
@@ -25,7 +25,7 @@ static inline bool code_is_64_bit(const struct vcpu_state *state)
 }
 
 /* Reads the instruction's bytes through the guest's page tables. Makes STATE_IP, CONTROL and
- * SEGMENTS valid. */
+ * CODE valid. */
 void code_fetch(struct vm *vm, struct code *code);
 
 /* The length of the instruction that the exit's reason names, prefixes included, for hardware

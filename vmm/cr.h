@@ -9,7 +9,7 @@
 /*
  * MOV to CR0, CR3 or CR4: changes `state` (and EFER.LMA with CR0.PG) and marks it dirty. False:
  * the processor answers such a value with #GP(0); nothing has changed. STATE_CONTROL and
- * STATE_SEGMENTS are valid.
+ * STATE_CODE are valid.
  */
 bool cr_write(struct vcpu_state *state, unsigned number, uint64_t value);
 

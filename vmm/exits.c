@@ -174,7 +174,7 @@ static bool access_cr(struct vm *vm, const struct cr_access *access)
 
 void exit_cr_access(struct vm *vm)
 {
-    vm_need(vm, STATE_IP | STATE_RSP | STATE_CONTROL | STATE_SEGMENTS);
+    vm_need(vm, STATE_IP | STATE_RSP | STATE_CONTROL | STATE_CODE);
     struct cr_access access = find_cr_access(vm);
 
     if (!access_cr(vm, &access)) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "guest.h"
 
+#include "code.h"
 #include "report.h"
 
 /* ---- Translation -------------------------------------------------------------------------- */
@@ -34,6 +35,20 @@ static bool replace_entry(void *context, uint64_t gpa, unsigned size, uint64_t e
                                        __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
 
+/* The privilege level is SS.DPL (SDM vol 3, 24.4.1). 64-bit code has it in CS too, where code of
+ * the other modes, on its way between them, need not have it. */
+unsigned guest_access(struct vm *vm)
+{
+    const struct vcpu_segment *segment = vm->state->segment;
+    unsigned privilege = segment[SEG_CS].selector & 3;
+
+    if (!code_is_64_bit(vm->state)) {
+        vm_need(vm, STATE_SEGMENTS);
+        privilege = segment[SEG_SS].attributes >> 5 & 3;
+    }
+    return privilege == 3 ? WALK_USER : 0;
+}
+
 enum walk_status guest_walk(struct vm *vm, uint64_t linear, unsigned access,
                             struct walk_result *out)
 {
@@ -57,7 +72,7 @@ enum walk_status guest_walk(struct vm *vm, uint64_t linear, unsigned access,
 static bool translate(struct vm *vm, uint64_t linear, bool write, uint64_t *gpa)
 {
     struct vcpu_state *state = vm->state;
-    unsigned access = guest_access(state) | (write ? WALK_WRITE : WALK_READ);
+    unsigned access = guest_access(vm) | (write ? WALK_WRITE : WALK_READ);
     struct walk_result result;
 
     switch (guest_walk(vm, linear, access, &result)) {

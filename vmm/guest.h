@@ -5,17 +5,9 @@
 #include "lib/walk.h"
 #include "vm.h"
 
-/* 0 to 3. STATE_SEGMENTS is valid. */
-static inline unsigned guest_privilege(const struct vcpu_state *state)
-{
-    return state->segment[SEG_SS].attributes >> 5 & 3;
-}
-
-/* WALK_USER when the guest executes at privilege 3. */
-static inline unsigned guest_access(const struct vcpu_state *state)
-{
-    return guest_privilege(state) == 3 ? WALK_USER : 0;
-}
+/* WALK_USER when the guest executes at privilege 3, otherwise 0. STATE_CONTROL and CODE are
+ * valid. */
+unsigned guest_access(struct vm *vm);
 
 /* walk() with the guest's registers and tables, which get their accessed and dirty bits.
  * STATE_IP and STATE_CONTROL are valid. */
@@ -23,6 +15,6 @@ enum walk_status guest_walk(struct vm *vm, uint64_t linear, unsigned access,
                             struct walk_result *out);
 
 /* What an emulated instruction does to the VM: devices and ports by the buses, memory by the
- * guest's tables, with the page fault injected where they refuse. STATE_IP, CONTROL and SEGMENTS
- * are valid. */
+ * guest's tables, with the page fault injected where they refuse. STATE_IP, CONTROL and CODE are
+ * valid. */
 struct emulate_ops guest_ops(struct vm *vm);

@@ -27,6 +27,9 @@ static void decode(struct vm *vm, struct code *code, struct insn *insn)
     if (insn_decode(insn, code->byte, code->length, emulate_mode(vm->state)) < 0) {
         give_up(vm, code, "its instruction cannot be decoded");
     }
+    if (insn->mode != INSN_64 || insn->segment == INSN_FS || insn->segment == INSN_GS) {
+        vm_need(vm, STATE_SEGMENTS); /* others have no base in 64-bit code */
+    }
 }
 
 void exit_memory(struct vm *vm)
@@ -36,7 +39,7 @@ void exit_memory(struct vm *vm)
     struct code code;
     struct insn insn;
 
-    vm_need(vm, STATE_IP | STATE_RSP | STATE_CONTROL | STATE_SEGMENTS);
+    vm_need(vm, STATE_IP | STATE_RSP | STATE_CONTROL | STATE_CODE);
     if (state->exit.memory.access & MEM_EXECUTE) {
         report_fatal(vm, "it executes where there is no RAM");
     }
@@ -52,7 +55,7 @@ void exit_string_io(struct vm *vm)
     struct code code;
     struct insn insn;
 
-    vm_need(vm, STATE_IP | STATE_RSP | STATE_CONTROL | STATE_SEGMENTS);
+    vm_need(vm, STATE_IP | STATE_RSP | STATE_CONTROL | STATE_CODE);
     decode(vm, &code, &insn);
     struct emulate_ops ops = guest_ops(vm);
     if (emulate_string_io(vm->state, &insn, &ops) == EMULATE_UNKNOWN) {

@@ -90,7 +90,7 @@ static void report_registers(struct vm *vm)
                                                      "fs ", "gs ", "ldt", "tr " };
     const struct vcpu_state *s = vm->state;
 
-    vm_need(vm, STATE_ALL & ~(uint32_t)STATE_XCR0);
+    vm_need(vm, BOOT_STATE);
     LINE(vm, "rip %016lx  rflags %08lx  interruptibility %u", s->rip, s->rflags,
          s->interruptibility);
     for (unsigned i = 0; i < GPR_COUNT; i += 4) {

@@ -152,7 +152,7 @@ static void starts_in_long_mode(void **state)
 
     memset(&vcpu, 0xff, sizeof(vcpu));
     boot_start_state(&vcpu, &entry);
-    assert_int_equal(vcpu.dirty, STATE_ALL & ~STATE_XCR0);
+    assert_int_equal(vcpu.dirty, BOOT_STATE);
     assert_int_equal(vcpu.xcr0, 1);
     assert_int_equal(vcpu.rip, 0x1000200);
     assert_int_equal(vcpu.gpr[GPR_RSI], 0x7000);
