@@ -61,6 +61,7 @@ static struct thread *forward(struct vcpu *vcpu, const struct vcpu_exit *exit)
     state->irq = vcpu->irq;
     virt->state_get(vcpu, groups);
     vcpu->stopped = true;
+    vcpu->recall = false; /* whatever it exits for: the handler has it now */
     return ipc_exit(vcpu->thread, vcpu->handler);
 }
 
@@ -70,7 +71,6 @@ static struct thread *run_once(struct vcpu *vcpu)
     struct vcpu_exit exit;
 
     if (vcpu->recall) {
-        vcpu->recall = false;
         return forward(vcpu, &(struct vcpu_exit){.reason = EXIT_RECALL});
     }
     deliver(vcpu);
