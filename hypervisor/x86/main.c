@@ -181,10 +181,10 @@ void x86_main(uint32_t info)
     cpu->id = 0;
     kernel_space_init(pool, pool_size);
     kernel_space_enter();
+    console_map_screen();
     cpu->arch.root = kernel_space_root();
     protection_enable();
     paging_format_init(cpuid_if_present(0x80000001, 0).edx & CPUID_80000001_EDX_1G);
-    console_map_screen();
     segments_init();
     segments_load(cpu);
     syscall_init(cpu);
