@@ -33,7 +33,7 @@ struct emulate_ops {
     void *context;
 };
 
-/* How the guest's code at CS:RIP is to be decoded. Needs STATE_CONTROL and SEGMENTS. */
+/* How the guest's code at CS:RIP is to be decoded. Needs STATE_CONTROL and CODE. */
 enum insn_mode emulate_mode(const struct vcpu_state *state);
 
 /* The linear address of an offset in a segment (enum vcpu_segment_index, ES to GS). Limits are

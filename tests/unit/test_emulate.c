@@ -1,4 +1,4 @@
-/* sources: vmm/emulate.c hypervisor/lib/insn.c */
+/* sources: vmm/emulate.c vmm/emulate_string.c vmm/arithmetic.c hypervisor/lib/insn.c */
 /* libs: -lunicorn */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
