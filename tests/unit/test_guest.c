@@ -1,4 +1,4 @@
-/* sources: vmm/guest.c vmm/instruction.c vmm/code.c vmm/emulate.c vmm/arithmetic.c vmm/bus.c vmm/cpuid.c hypervisor/lib/walk.c hypervisor/lib/insn.c */
+/* sources: vmm/guest.c vmm/instruction.c vmm/code.c vmm/emulate.c vmm/emulate_string.c vmm/arithmetic.c vmm/bus.c vmm/cpuid.c hypervisor/lib/walk.c hypervisor/lib/insn.c */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Whole instructions of a guest on devices and ports: fetched, decoded and executed through its
