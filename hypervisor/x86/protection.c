@@ -6,6 +6,7 @@
 
 /* In long mode only: Intel's CPUs do not say so before (SDM vol 2, CPUID). */
 #define CPUID_80000001_EDX_SYSCALL (1u << 11)
+#define CPUID_1_EDX_MCE (1u << 7)
 /* CPUID leaf 7, subleaf 0 (SDM vol 2, CPUID). */
 #define CPUID_7_EBX_SMEP (1u << 7)
 #define CPUID_7_EBX_SMAP (1u << 20)
@@ -19,6 +20,8 @@ void protection_enable(void)
     if (!(cpuid_if_present(0x80000001, 0).edx & CPUID_80000001_EDX_SYSCALL)) {
         refuse("this CPU lacks SYSCALL");
     }
+    /* Without it a machine check shuts the machine down with no word. */
+    cr4 |= cpuid(1, 0).edx & CPUID_1_EDX_MCE ? CR4_MCE : 0;
     cr4 |= leaf7.ebx & CPUID_7_EBX_SMEP ? CR4_SMEP : 0;
     cr4 |= leaf7.ebx & CPUID_7_EBX_SMAP ? CR4_SMAP : 0;
     cr4 |= leaf7.ecx & CPUID_7_ECX_UMIP ? CR4_UMIP : 0;
