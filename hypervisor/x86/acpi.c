@@ -253,16 +253,21 @@ static void read_table(uint64_t physical)
     }
 }
 
-/* The root table's entries; it is mapped again for each, as one window is all there is. */
-static void read_root(uint64_t physical, unsigned entry_size)
+/* The root table's entries; it is mapped again for each, as one window is all there is. False:
+ * it is no table. */
+static bool read_root(uint64_t physical, unsigned entry_size)
 {
     size_t size;
     const uint8_t *root = map_table(physical, &size);
 
+    if (!root) {
+        return false;
+    }
     for (size_t at = HEADER_SIZE; root && at + entry_size <= size; at += entry_size) {
         read_table(entry_size == 8 ? get64(root + at) : get32(root + at));
         root = map_table(physical, &size);
     }
+    return true;
 }
 
 static bool is_rsdp(const uint8_t *at)
@@ -303,12 +308,7 @@ bool acpi_init(uint64_t rsdp)
         root = x86_map_boot(rsdp, RSDP_SIZE_2);
         xsdt = root && sums_to_zero(root, RSDP_SIZE_2) ? get64(root + RSDP_XSDT) : 0;
     }
-    if (xsdt) {
-        read_root(xsdt, 8);
-    } else {
-        read_root(rsdt, 4);
-    }
-    return true;
+    return (xsdt && (read_root(xsdt, 8), true)) || read_root(rsdt, 4);
 }
 
 struct acpi_irq acpi_isa_irq(uint8_t isa)

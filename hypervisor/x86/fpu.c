@@ -22,7 +22,7 @@
 
 #define FXSAVE_SIZE 512u
 #define XSAVE_HEADER_SIZE 64u
-#define AREA_FRAMES_MAX 4u
+#define AREA_FRAMES_MAX 16u /* frames_alloc */
 
 /* The same on every processor, found on the first. */
 static RO_AFTER_INIT uint64_t supported; /* XCR0 bits; 0: no XSAVE */
@@ -63,22 +63,27 @@ static void fpu_end(uint64_t cr0)
     write_cr0(cr0);
 }
 
+/* Bytes for all that the CPU supports; notes what of it a guest may have. */
+static size_t find_area_size(void)
+{
+    struct cpuid leaf = cpuid(CPUID_XSAVE, 0);
+
+    supported = ((uint64_t)leaf.edx << 32 | leaf.eax) & XCR0_KNOWN;
+    return leaf.ecx;
+}
+
 void fpu_enable(void)
 {
-    uint64_t cr4 = read_cr4() | CR4_OSFXSR;
-    size_t size = FXSAVE_SIZE;
+    bool has_xsave = (cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE) != 0;
 
-    if (cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE) {
-        struct cpuid leaf = cpuid(CPUID_XSAVE, 0);
+    write_cr4(read_cr4() | CR4_OSFXSR | (has_xsave ? CR4_OSXSAVE : 0));
+    if (frames == 0) { /* the first processor: later these are read-only */
+        size_t size = has_xsave ? find_area_size() : FXSAVE_SIZE;
 
-        cr4 |= CR4_OSXSAVE;
-        supported = ((uint64_t)leaf.edx << 32 | leaf.eax) & XCR0_KNOWN;
-        size = leaf.ecx; /* for all that the CPU supports */
-    }
-    write_cr4(cr4);
-    frames = (unsigned)((sizeof(struct fpu) + size + PAGE_SIZE - 1) / PAGE_SIZE);
-    if (frames > AREA_FRAMES_MAX) {
-        refuse("the CPU's XSAVE area of %lu bytes is larger than the kernel's", size);
+        frames = (unsigned)((sizeof(struct fpu) + size + PAGE_SIZE - 1) / PAGE_SIZE);
+        if (frames > AREA_FRAMES_MAX) {
+            refuse("the CPU's XSAVE area of %lu bytes is larger than the kernel's", size);
+        }
     }
 }
 

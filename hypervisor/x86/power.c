@@ -6,6 +6,7 @@
 
 /* PM1 control (ACPI 6.5, 4.8.3.2.1). */
 #define PM1_SLP_TYP_SHIFT 10
+#define PM1_SLP_TYP (7u << PM1_SLP_TYP_SHIFT)
 #define PM1_SLP_EN (1u << 13)
 
 #define RESET_CONTROL 0xcf9
@@ -21,10 +22,14 @@ static void wait_a_little(void)
     }
 }
 
+/* The register's other bits are the firmware's. */
 static void sleep_port(uint16_t port, uint8_t type)
 {
     if (port != 0) {
-        out16(port, (uint16_t)((unsigned)type << PM1_SLP_TYP_SHIFT | PM1_SLP_EN));
+        unsigned others = in16(port) & ~(PM1_SLP_TYP | PM1_SLP_EN);
+
+        out16(port, (uint16_t)(others | ((unsigned)type << PM1_SLP_TYP_SHIFT & PM1_SLP_TYP) |
+                               PM1_SLP_EN));
     }
 }
 
