@@ -308,7 +308,7 @@ bool acpi_init(uint64_t rsdp)
         root = x86_map_boot(rsdp, RSDP_SIZE_2);
         xsdt = root && sums_to_zero(root, RSDP_SIZE_2) ? get64(root + RSDP_XSDT) : 0;
     }
-    return (xsdt && (read_root(xsdt, 8), true)) || read_root(rsdt, 4);
+    return (xsdt && read_root(xsdt, 8)) || read_root(rsdt, 4);
 }
 
 struct acpi_irq acpi_isa_irq(uint8_t isa)
