@@ -331,6 +331,29 @@ static void test_decode(void **state)
     assert_int_equal(vcpu->event.vector, 0x21);
 }
 
+/* Their delivery can raise them again, for ever: they exit, and go back. */
+static void test_debug_and_alignment_go_back(void **state)
+{
+    (void)state;
+    struct vmcb *vmcb = vmcb_of(vcpu);
+    struct vcpu_exit exit;
+
+    vmcb->exit_code = VMEXIT_DEBUG;
+    vmcb->exit_info1 = 0x77; /* #DB has no error code */
+    svm_decode(vcpu, &exit);
+    assert_int_equal(exit.reason, EXIT_NONE);
+    assert_true(vcpu->event.valid && !vcpu->event.has_error);
+    assert_int_equal(vcpu->event.vector, 1);
+    assert_int_equal(vcpu->event.type, EVENT_EXCEPTION);
+    assert_int_equal(vcpu->event.error, 0);
+    vmcb->exit_code = VMEXIT_ALIGNMENT_CHECK;
+    vmcb->exit_info1 = 0;
+    svm_decode(vcpu, &exit);
+    assert_int_equal(exit.reason, EXIT_NONE);
+    assert_true(vcpu->event.valid && vcpu->event.has_error);
+    assert_int_equal(vcpu->event.vector, 17);
+}
+
 static void test_refused_state_is_forgotten(void **state)
 {
     (void)state;
@@ -649,7 +672,8 @@ static void test_intercepts(void **state)
     assert_int_equal(vmcb->intercepts, 0xbd4c800f);
     /* VMRUN VMMCALL VMLOAD VMSAVE STGI CLGI SKINIT RDTSCP, WBINVD MONITOR MWAIT, XSETBV RDPRU */
     assert_int_equal(vmcb->intercepts2, 0x6eff);
-    assert_int_equal(vmcb->intercept_exceptions, 1u << 18);
+    /* #DB #AC #MC */
+    assert_int_equal(vmcb->intercept_exceptions, 1u << 1 | 1u << 17 | 1u << 18);
     assert_int_equal(vmcb->virtual_interrupt, V_INTR_MASKING);
     assert_int_equal(vmcb->nested_control, 1);
     assert_int_equal(vmcb->nested_cr3, 0x1234000);
@@ -894,6 +918,7 @@ int main(void)
         cmocka_unit_test(test_control_registers),
         cmocka_unit_test(test_interrupted_delivery),
         TEST(test_decode),
+        TEST(test_debug_and_alignment_go_back),
         TEST(test_refused_state_is_forgotten),
         TEST(test_round_trip),
         TEST(test_user_mode_level),

@@ -130,6 +130,27 @@ static void forget_state(struct vcpu *vcpu)
     svm_of(vcpu)->generation = 0;
 }
 
+/*
+ * #DB and #AC are intercepted for one reason: a guest can arrange that their delivery causes the
+ * same exception again, for ever, with host interrupts shut out. They go straight back to it.
+ */
+static void give_back(struct vcpu *vcpu, const struct vmcb *vmcb, struct vcpu_exit *exit)
+{
+    uint32_t code = (uint32_t)vmcb->exit_code;
+
+    if (code != VMEXIT_DEBUG && code != VMEXIT_ALIGNMENT_CHECK) {
+        return;
+    }
+    vcpu->event = (struct vcpu_event){.valid = true,
+                                      .type = EVENT_EXCEPTION,
+                                      .vector = (uint8_t)(code - VMEXIT_EXCEPTION),
+                                      .has_error = code == VMEXIT_ALIGNMENT_CHECK,
+                                      .error = code == VMEXIT_ALIGNMENT_CHECK
+                                                   ? (uint32_t)vmcb->exit_info1
+                                                   : 0};
+    exit->reason = EXIT_NONE;
+}
+
 void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
     struct vmcb *vmcb = svm_of(vcpu)->vmcb;
@@ -139,7 +160,9 @@ void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
         vcpu->event = svm_decode_event(vmcb->exit_int_info);
     }
     svm_decode_exit(vmcb, exit);
-    if (exit->reason == EXIT_INVALID_STATE) {
+    if (exit->reason == EXIT_UNKNOWN) {
+        give_back(vcpu, vmcb, exit);
+    } else if (exit->reason == EXIT_INVALID_STATE) {
         forget_state(vcpu);
     }
 }

@@ -34,7 +34,8 @@ void svm_reset_state(struct vmcb *vmcb)
 
 static void set_intercepts(struct vmcb *vmcb)
 {
-    vmcb->intercept_exceptions = INTERCEPT_EXCEPTION_MC;
+    vmcb->intercept_exceptions =
+        INTERCEPT_EXCEPTION_DB | INTERCEPT_EXCEPTION_AC | INTERCEPT_EXCEPTION_MC;
     vmcb->intercepts = INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_SMI | INTERCEPT_INIT |
                        INTERCEPT_RDPMC | INTERCEPT_CPUID | INTERCEPT_RSM | INTERCEPT_INVD |
                        INTERCEPT_HLT | INTERCEPT_INVLPGA | INTERCEPT_IO | INTERCEPT_MSR |

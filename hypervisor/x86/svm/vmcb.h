@@ -125,6 +125,8 @@ enum vmcb_intercept2 {
     INTERCEPT_RDPRU = 1 << 14,
 };
 
+#define INTERCEPT_EXCEPTION_DB (1u << 1)
+#define INTERCEPT_EXCEPTION_AC (1u << 17)
 #define INTERCEPT_EXCEPTION_MC (1u << 18)
 #define INTERCEPT_CR8 (1u << 8)
 
@@ -151,6 +153,8 @@ enum vmcb_exit {
     VMEXIT_CR0_WRITE = 0x010,
     VMEXIT_DR0_READ = 0x020,
     VMEXIT_EXCEPTION = 0x040,
+    VMEXIT_DEBUG = 0x041,
+    VMEXIT_ALIGNMENT_CHECK = 0x051,
     VMEXIT_MACHINE_CHECK = 0x052,
     VMEXIT_INTR = 0x060,
     VMEXIT_NMI = 0x061,
