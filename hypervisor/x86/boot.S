@@ -147,7 +147,12 @@ refuse32:
     hlt
     jmp 2b
 
+/* ESI: the text. The port is whatever the firmware left: 8 data bits first. */
 write32:
+    mov $COM1 + 3, %dx
+    mov $0x03, %al
+    out %al, %dx
+4:
     lodsb
     test %al, %al
     jz 5f
@@ -161,10 +166,10 @@ write32:
     mov $COM1, %dx
     out %al, %dx
     cmp $' ', %al
-    jb write32
+    jb 4b
     mov $0x0f, %ah
     stosw
-    jmp write32
+    jmp 4b
 5:  ret
 
 text_prefix:
@@ -196,6 +201,7 @@ boot_entry64:
 
     .balign 8
 boot_gdt:
+    .quad 0
     .quad 0
     .quad 0x00209b0000000000 /* KERNEL_CS: 64-bit code */
     .quad 0x0000930000000000 /* KERNEL_DS */

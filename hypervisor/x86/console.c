@@ -56,12 +56,16 @@ void console_map_screen(void)
     }
 }
 
+/* A terminal wants CR before LF; a guest's driver has often written it already. */
 void arch_console_write(const char *text, size_t length)
 {
+    static char last;
+
     for (size_t i = 0; i < length; i++) {
-        if (text[i] == '\n') {
+        if (text[i] == '\n' && last != '\r') {
             serial_write(&serial, '\r');
         }
+        last = text[i];
         serial_write(&serial, text[i]);
         screen_write(&screen, text[i]);
     }

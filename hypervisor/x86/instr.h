@@ -3,6 +3,8 @@
 /* The instructions that C cannot say. Names follow the mnemonics. */
 #include <stdint.h>
 
+#include "count.h"
+
 static inline uint8_t in8(uint16_t port)
 {
     uint8_t value;
@@ -42,12 +44,14 @@ static inline void out32(uint16_t port, uint32_t value)
 static inline uint64_t rdmsr(uint32_t msr)
 {
     uint32_t low, high;
+    COUNT(rdmsr);
     __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
     return (uint64_t)high << 32 | low;
 }
 
 static inline void wrmsr(uint32_t msr, uint64_t value)
 {
+    COUNT(wrmsr);
     __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
                      : "memory");
 }
@@ -107,6 +111,7 @@ static inline uint64_t read_cr3(void)
 
 static inline void write_cr3(uint64_t value)
 {
+    COUNT(cr3);
     __asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory");
 }
 
@@ -124,6 +129,7 @@ static inline void write_cr4(uint64_t value)
 
 static inline void invlpg(const volatile void *address)
 {
+    COUNT(flush);
     __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
 }
 

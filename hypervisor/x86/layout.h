@@ -14,13 +14,14 @@
 #define KERNEL_STACK_BASE 0xfffffd0000000000   /* stacks, each between two unmapped ranges */
 
 /* Selectors of the one GDT. SYSRET takes SS and CS from STAR[63:48] + 8 and + 16, SYSCALL takes CS
- * and SS from STAR[47:32] and + 8 (SDM vol 3, 5.8.8): that fixes the order. */
-#define KERNEL_CS 0x08
-#define KERNEL_DS 0x10
-#define USER_BASE_SELECTOR 0x1b /* an empty descriptor: no 32-bit code for anyone */
-#define USER_DS 0x23
-#define USER_CS 0x2b
-#define FIRST_TSS 0x30 /* 16 bytes per processor */
+ * and SS from STAR[47:32] and + 8 (SDM vol 3, 5.8.8): that fixes the order.
+ * The values are Linux's: then STAR is the same in host and guest, and need not be switched. */
+#define KERNEL_CS 0x10
+#define KERNEL_DS 0x18
+#define USER_BASE_SELECTOR 0x23 /* an empty descriptor: no 32-bit code for anyone */
+#define USER_DS 0x2b
+#define USER_CS 0x33
+#define FIRST_TSS 0x40 /* 16 bytes per processor */
 
 /* A processor's stacks: the kernel's, and one for each exception that must never share it. */
 #define STACK_KERNEL 0

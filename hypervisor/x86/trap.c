@@ -27,9 +27,10 @@ void trap_ist(const struct arch_frame *frame);
 
 uint64_t nmi_count;
 
-/* Flags that SYSCALL clears: trap, interrupts, direction, I/O privilege, nested task, resume,
- * alignment check (which is SMAP's override). */
-#define SYSCALL_FLAGS_CLEARED 0x57700UL
+/* Flags that SYSCALL clears: all but the fixed one, as Linux does since 5.15, so that FMASK is the
+ * same in host and guest. What counts is trap, interrupts, direction, I/O privilege, nested task,
+ * resume and alignment check (which is SMAP's override). */
+#define SYSCALL_FLAGS_CLEARED 0x257fd5UL
 
 void syscall_init(const struct cpu *cpu)
 {

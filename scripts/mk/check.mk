@@ -5,7 +5,8 @@
 
 UNIT_CC := gcc
 UNIT_FLAGS := -std=gnu17 $(WARNINGS) -g -O1 -fsanitize=address,undefined \
-    -fno-sanitize-recover=all -fno-omit-frame-pointer -Ihypervisor -Ivmm
+    -fno-sanitize-recover=all -fno-omit-frame-pointer -Ihypervisor -Ivmm \
+    -Ihypervisor/x86/plain
 
 .PHONY: unit
 ifneq ($(filter unit unit-%,$(goals)),)
