@@ -129,7 +129,7 @@ const char *partition_start(struct partition *partition, const struct boot_info 
     if (error) {
         return error;
     }
-    if (sys_thread_create(partition->task, entry, USER_STACK_TOP, config->priority, 0,
+    if (sys_thread_create(partition->task, entry, USER_STACK_TOP, config->priority, config->priority,
                           &partition->main) != STATUS_OK) {
         return "no kernel memory for its first thread";
     }
