@@ -26,7 +26,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 export SOURCE_DATE_EPOCH ?= 1704067200
 
 # Goals that need no configuration.
-UNCONFIGURED := help clean distclean unit lint check check-% bench %config
+UNCONFIGURED := help clean distclean unit fuzz lint check check-% bench %config
 goals := $(or $(MAKECMDGOALS),iso)
 CONFIGURED := $(filter-out $(UNCONFIGURED),$(goals))
 

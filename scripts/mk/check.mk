@@ -32,6 +32,23 @@ unit-%: build/unit/test_%/log
 	@tail -n 3 $<
 endif
 
+# ---- Fuzzing: as short, fixed runs; FUZZ_SECONDS=N for longer ones ----------------------------
+
+.PHONY: fuzz
+FUZZ_SECONDS ?=
+fuzz_programs := $(patsubst tests/unit/%.c,build/fuzz/%,$(wildcard tests/unit/fuzz_*.c))
+fuzz_sources = $(shell sed -n 's|^/\* sources: \(.*\) \*/$$|\1|p' tests/unit/$(1).c)
+$(fuzz_programs): build/fuzz/%: tests/unit/%.c $$(call fuzz_sources,$$*)
+	@mkdir -p $(@D)
+	@echo "  FUZZ    $@"
+	@clang -fsanitize=fuzzer $(filter-out -fno-omit-frame-pointer,$(UNIT_FLAGS)) -o $@ $^
+fuzz: $(fuzz_programs)
+	@for program in $^; do \
+	    timeout $$(($(or $(FUZZ_SECONDS),110) + 10)) $$program -verbosity=0 -seed=1 \
+	        -artifact_prefix=build/fuzz/ \
+	        $(if $(FUZZ_SECONDS),-max_total_time=$(FUZZ_SECONDS),-runs=20000) || exit 1; done
+	@echo "fuzz: $(words $^) programs without a finding"
+
 # ---- Habits -----------------------------------------------------------------------------------
 
 .PHONY: lint check-includes check-headers check-sources

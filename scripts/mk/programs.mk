@@ -17,9 +17,19 @@ tables: $(OUT)/.tables
 
 $(OUT)/generated/%.c: $(OUT)/.tables ;
 
+# ---- Shared library ---------------------------------------------------------------------------
+
+# Compiled once for each kind of program, which takes of it what it uses.
+define library
+$(OUT)/$(1)/lib.a: $(call objects_of,$(1),$(call sources,hypervisor/lib))
+	@rm -f $$@
+	@$$(AR) rcsD $$@ $$^
+endef
+$(foreach kind,kernel sigma0 vmm mini,$(eval $(call library,$(kind))))
+
 # ---- Kernel -----------------------------------------------------------------------------------
 
-kernel_folders := hypervisor/kernel hypervisor/lib hypervisor/x86
+kernel_folders := hypervisor/kernel hypervisor/x86
 ifneq ($(BACKENDS),)
 kernel_folders += hypervisor/virt $(BACKENDS:%=hypervisor/x86/%)
 kernel_unwanted := hypervisor/kernel/without_virt.c
@@ -31,13 +41,14 @@ kernel_objects := $(call objects_of,kernel,$(kernel_sources)) \
 
 $(eval $(call objects,kernel,$(KERNEL_FLAGS) $(if $(COUNT),$(COUNTING_FLAGS),$(PLAIN_FLAGS))))
 
-$(OUT)/kernel.elf: $(kernel_objects) hypervisor/x86/kernel.lds
+$(OUT)/kernel.elf: $(kernel_objects) $(OUT)/kernel/lib.a hypervisor/x86/kernel.lds
 	@echo "  LINK    $@"
-	@$(CC) $(LINK_FLAGS) -Wl,--fatal-warnings -Wl,-T,hypervisor/x86/kernel.lds -o $@ $(kernel_objects)
+	@$(CC) $(LINK_FLAGS) -Wl,--fatal-warnings -Wl,-T,hypervisor/x86/kernel.lds -o $@ \
+	    $(kernel_objects) $(OUT)/kernel/lib.a
 
 # ---- σ0 and VMMs ------------------------------------------------------------------------------
 
-user_sources := $(call sources,hypervisor/lib hypervisor/lib/user)
+user_sources := $(call sources,hypervisor/lib/user)
 sigma0_sources := $(call sources,hypervisor/system) $(user_sources)
 vmm_sources := $(call sources,vmm vmm/dev) $(user_sources)
 sigma0_objects := $(call objects_of,sigma0,$(sigma0_sources)) \
@@ -48,30 +59,26 @@ vmm_programs := $(VMS:%=$(OUT)/vmm-%.elf)
 $(eval $(call objects,sigma0,$(SIGMA0_FLAGS)))
 $(eval $(call objects,vmm,$(VMM_FLAGS)))
 
-$(OUT)/sigma0.elf: $(sigma0_objects) hypervisor/system/user.lds
+$(OUT)/sigma0.elf: $(sigma0_objects) $(OUT)/sigma0/lib.a hypervisor/system/user.lds
 	@echo "  LINK    $@"
-	@$(CC) $(LINK_FLAGS) -Wl,--fatal-warnings -Wl,-T,hypervisor/system/user.lds -o $@ $(sigma0_objects)
+	@$(CC) $(LINK_FLAGS) -Wl,--fatal-warnings -Wl,-T,hypervisor/system/user.lds -o $@ \
+	    $(sigma0_objects) $(OUT)/sigma0/lib.a
 
 $(vmm_programs): $(OUT)/vmm-%.elf: $(vmm_objects) $(OUT)/vmm/generated/vmm_%.c.o \
-    hypervisor/system/user.lds
+    $(OUT)/vmm/lib.a hypervisor/system/user.lds
 	@echo "  LINK    $@"
-	@$(CC) $(LINK_FLAGS) -Wl,--fatal-warnings -Wl,-T,hypervisor/system/user.lds -o $@ $(filter %.o,$^)
+	@$(CC) $(LINK_FLAGS) -Wl,--fatal-warnings -Wl,-T,hypervisor/system/user.lds -o $@ \
+	    $(filter %.o %.a,$^)
 programs: $(vmm_programs)
 
 # ---- Small guests -----------------------------------------------------------------------------
 
 mini_shared := $(call objects_of,mini,guests/mini/start.S $(call sources,guests/mini/lib))
-mini_archive := $(OUT)/mini/lib.a
 mini_programs := $(patsubst guests/mini/%.c,$(OUT)/mini/%.bin,$(wildcard guests/mini/*.c))
 
 $(eval $(call objects,mini,$(MINI_FLAGS)))
 
-# Of the shared library a small guest takes what it uses.
-$(mini_archive): $(call objects_of,mini,$(call sources,hypervisor/lib))
-	@rm -f $@
-	@$(AR) rcsD $@ $^
-
-$(OUT)/mini/%.elf: $(OUT)/mini/guests/mini/%.c.o $(mini_shared) $(mini_archive) \
+$(OUT)/mini/%.elf: $(OUT)/mini/guests/mini/%.c.o $(mini_shared) $(OUT)/mini/lib.a \
     guests/mini/mini.lds
 	@echo "  LINK    $@"
 	@$(CC) $(LINK_FLAGS) -Wl,--no-warnings -Wl,-T,guests/mini/mini.lds -o $@ \
