@@ -96,9 +96,30 @@ void screen_move(struct screen *screen, volatile void *base)
     screen->base = base;
 }
 
+enum { ESCAPE = 0x1b };
+
+/* Is this byte part of an escape sequence: ESC and a byte, or ESC [, parameters and a final byte
+ * from '@' on (ECMA-48, 5.4)? */
+static bool in_escape(struct screen *screen, uint8_t byte)
+{
+    if (byte == ESCAPE) {
+        screen->escape = ESCAPE;
+        return true;
+    }
+    if (screen->escape == ESCAPE) {
+        screen->escape = byte == '[' ? byte : 0;
+        return true;
+    }
+    if (screen->escape == '[') {
+        screen->escape = byte >= '@' && byte <= '~' ? 0 : screen->escape;
+        return true;
+    }
+    return false;
+}
+
 void screen_write(struct screen *screen, char byte)
 {
-    if (!screen->base) {
+    if (!screen->base || in_escape(screen, (uint8_t)byte)) {
         return;
     }
     switch (byte) {

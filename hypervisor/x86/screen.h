@@ -12,6 +12,7 @@ struct screen {
     struct framebuffer mode;
     uint32_t columns, rows; /* of characters, as far as they are used */
     uint32_t column, row;   /* where the next character goes */
+    uint8_t escape;         /* inside an escape sequence: its last byte but parameters, or 0 */
     /* What stands on the screen, so that it need not be read and only changes are drawn. */
     char shown[SCREEN_ROWS_MAX][SCREEN_COLUMNS_MAX];
 };
@@ -22,6 +23,6 @@ uint64_t screen_size(const struct framebuffer *mode);
 void screen_init(struct screen *screen, const struct framebuffer *mode, volatile void *base);
 /* Goes on with the same screen at another address; NULL: without. */
 void screen_move(struct screen *screen, volatile void *base);
-/* Printable characters, \n, \r and \b; anything else shows as '?', escape sequences of terminals
- * included. */
+/* Printable characters, \n, \r and \b. Escape sequences of terminals are left out, anything else
+ * shows as '?'. */
 void screen_write(struct screen *screen, char byte);

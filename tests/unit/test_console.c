@@ -71,6 +71,8 @@ static void test_text(void **state)
     expect_line(2, "!");
     write_text("\r\x01\xff~");
     expect_line(2, "?" "?~");
+    write_text("\r\n\x1b[31;1mred\x1b[0m\x1b""7x\x1b[6n");
+    expect_line(2, "redx");
     stop();
 }
 
