@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The processor's part of kernel/arch.h. */
-#include "count.h"
 #include "abi/layout.h"
 #include "kernel/cpu.h"
 #include "kernel/log.h"
@@ -61,7 +60,6 @@ void arch_thread_init(struct arch_thread *thread, struct cpu *cpu, uint64_t entr
 
 void arch_machine_off(void)
 {
-    count_report();
     power_off();
 }
 

@@ -2,6 +2,7 @@
 /* The table of AMD's backend, and what concerns a processor. */
 #include "svm.h"
 
+#include "count.h"
 #include "kernel/cpu.h"
 #include "kernel/memory.h"
 #include "x86/fpu.h"
@@ -96,6 +97,7 @@ static void svm_cpu_disable(struct cpu *cpu)
     (void)cpu;
     wrmsr(MSR_VM_HSAVE_PA, 0);
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~EFER_SVME);
+    count_report();
 }
 
 const struct virt_ops svm_ops = {

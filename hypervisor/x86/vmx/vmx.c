@@ -2,6 +2,7 @@
 /* The backend's table, and VMX on a processor: found, turned on, turned off. */
 #include "x86/vmx/vmx.h"
 
+#include "count.h"
 #include "kernel/cpu.h"
 #include "kernel/log.h"
 #include "kernel/memory.h"
@@ -165,6 +166,7 @@ static void vmx_cpu_disable(struct cpu *cpu)
     }
     vmxoff();
     write_cr4(read_cr4() & ~CR4_VMXE);
+    count_report();
 }
 
 const struct virt_ops vmx_ops = {
