@@ -20,6 +20,8 @@ $(KCONFIG_CONFIG):
 endif
 
 .PHONY: menuconfig nconfig oldconfig olddefconfig savedefconfig
+# Whoever starts with the menus starts with the configuration that `make` alone would build.
+menuconfig nconfig oldconfig olddefconfig: | $(KCONFIG_CONFIG)
 menuconfig:
 	kconfig-mconf Kconfig
 nconfig:
