@@ -89,3 +89,41 @@ def no_cpu(console: Console) -> None:
 def no_memory(console: Console) -> None:
     """One line says that memory is too small, by the kernel or by σ0."""
     console.expect(r"(hecht: cannot start|σ0: \w+ cannot start): [^\r\n]*memory[^\r\n]*")
+
+
+def _ends_well(console: Console, name: str) -> None:
+    console.expect(rf"σ0: {name} ended: code 0\r*\n")
+    console.expect(r"hecht: end status=0\r*\n")
+    console.expect_off()
+
+
+def dies(console: Console) -> None:
+    """A VM that cannot go on says why and where; the machine ends in order."""
+    console.expect(r"vmm: fault dies: (triple fault|it executes where there is no RAM|"
+                   r"its instruction on an address without RAM cannot be emulated)\r*\n")
+    console.expect(r"vmm: rip [0-9a-f]{16}  rflags")
+    console.expect(r"vmm: tr  [0-9a-f]{4}  base")
+    console.expect(r"σ0: fault ended: code 1\r*\n")
+    console.expect(r"hecht: end status=1\r*\n")
+    console.expect_off()
+
+
+def unclaimed(console: Console) -> None:
+    """What no device claims reads all-ones, and is told once."""
+    console.expect(r"vmm: write to address 0xe0000000, 1 bytes: no device\r*\n")
+    console.expect(r"fault: 0 of the reads wrong\r*\n")
+    assert "no device" not in console.since_last()
+    _ends_well(console, "fault")
+
+
+def halts(console: Console) -> None:
+    """HLT with interrupts off is the end."""
+    console.expect(r"vmm: fault halted\r*\n")
+    _ends_well(console, "fault")
+
+
+def resets(console: Console) -> None:
+    """The keyboard controller restarts the VM and nothing else."""
+    console.expect(r"vmm: fault restarts\r*\n")
+    console.expect(r"fault: second life\r*\n")
+    _ends_well(console, "fault")
