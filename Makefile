@@ -21,6 +21,8 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 OBJCOPY ?= objcopy
+# gcc-ar knows the objects that are optimized at link time.
+ARCHIVE ?= $(if $(findstring gcc,$(CC)),gcc-ar,ar)
 export LC_ALL := C.UTF-8
 export PYTHONDONTWRITEBYTECODE := 1
 export SOURCE_DATE_EPOCH ?= 1704067200

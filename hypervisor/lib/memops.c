@@ -5,10 +5,10 @@
  */
 #include <stddef.h>
 
-void *memcpy(void *restrict to, const void *restrict from, size_t size);
-void *memmove(void *to, const void *from, size_t size);
-void *memset(void *to, int byte, size_t size);
-int memcmp(const void *a, const void *b, size_t size);
+__attribute__((used)) void *memcpy(void *restrict to, const void *restrict from, size_t size);
+__attribute__((used)) void *memmove(void *to, const void *from, size_t size);
+__attribute__((used)) void *memset(void *to, int byte, size_t size);
+__attribute__((used)) int memcmp(const void *a, const void *b, size_t size);
 
 void *memcpy(void *restrict to, const void *restrict from, size_t size)
 {

@@ -17,6 +17,14 @@ SIGMA0_FLAGS := $(USER_FLAGS) -Ihypervisor/system
 VMM_FLAGS := $(USER_FLAGS) -Ivmm
 MINI_FLAGS := $(COMMON_FLAGS) -fno-pic -Ihypervisor -Iguests/mini/lib
 
+# Kernel, σ0 and VMMs are optimized as wholes: an eighth of the instructions of a round trip. Fat
+# objects, so that `make size` can tell the parts; one partition, so that the bytes are the same
+# every time. The compiler calls the functions of memops.c only after it has seen everything.
+ifneq ($(findstring gcc,$(CC)),)
+LTO_FLAGS := -flto -ffat-lto-objects -flto-partition=one
+LTO_LINK_FLAGS := $(foreach name,memcpy memmove memset memcmp,-Wl,-u,$(name))
+endif
+
 LINK_FLAGS := -nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
     -Wl,-z,noexecstack
 

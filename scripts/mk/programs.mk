@@ -23,7 +23,7 @@ $(OUT)/generated/%.c: $(OUT)/.tables ;
 define library
 $(OUT)/$(1)/lib.a: $(call objects_of,$(1),$(call sources,hypervisor/lib))
 	@rm -f $$@
-	@$$(AR) rcsD $$@ $$^
+	@$$(ARCHIVE) rcsD $$@ $$^
 endef
 $(foreach kind,kernel sigma0 vmm mini,$(eval $(call library,$(kind))))
 
@@ -39,11 +39,12 @@ kernel_sources := $(filter-out $(kernel_unwanted),$(call sources,$(kernel_folder
 kernel_objects := $(call objects_of,kernel,$(kernel_sources)) \
     $(OUT)/kernel/generated/kernel_config.c.o
 
-$(eval $(call objects,kernel,$(KERNEL_FLAGS) $(if $(COUNT),$(COUNTING_FLAGS),$(PLAIN_FLAGS))))
+$(eval $(call objects,kernel,$(KERNEL_FLAGS) $(LTO_FLAGS) $(if $(COUNT),$(COUNTING_FLAGS),$(PLAIN_FLAGS))))
 
 $(OUT)/kernel.elf: $(kernel_objects) $(OUT)/kernel/lib.a hypervisor/x86/kernel.lds
 	@echo "  LINK    $@"
-	@$(CC) $(LINK_FLAGS) -Wl,--fatal-warnings -Wl,-T,hypervisor/x86/kernel.lds -o $@ \
+	@$(CC) $(KERNEL_FLAGS) $(LTO_FLAGS) $(LTO_LINK_FLAGS) $(LINK_FLAGS) -Wl,--fatal-warnings \
+	    -Wl,-T,hypervisor/x86/kernel.lds -o $@ \
 	    $(kernel_objects) $(OUT)/kernel/lib.a
 
 # ---- σ0 and VMMs ------------------------------------------------------------------------------
@@ -56,18 +57,20 @@ sigma0_objects := $(call objects_of,sigma0,$(sigma0_sources)) \
 vmm_objects := $(call objects_of,vmm,$(vmm_sources))
 vmm_programs := $(VMS:%=$(OUT)/vmm-%.elf)
 
-$(eval $(call objects,sigma0,$(SIGMA0_FLAGS)))
-$(eval $(call objects,vmm,$(VMM_FLAGS)))
+$(eval $(call objects,sigma0,$(SIGMA0_FLAGS) $(LTO_FLAGS)))
+$(eval $(call objects,vmm,$(VMM_FLAGS) $(LTO_FLAGS)))
 
 $(OUT)/sigma0.elf: $(sigma0_objects) $(OUT)/sigma0/lib.a hypervisor/system/user.lds
 	@echo "  LINK    $@"
-	@$(CC) $(LINK_FLAGS) -Wl,--fatal-warnings -Wl,-T,hypervisor/system/user.lds -o $@ \
+	@$(CC) $(USER_FLAGS) $(LTO_FLAGS) $(LTO_LINK_FLAGS) $(LINK_FLAGS) -Wl,--fatal-warnings \
+	    -Wl,-T,hypervisor/system/user.lds -o $@ \
 	    $(sigma0_objects) $(OUT)/sigma0/lib.a
 
 $(vmm_programs): $(OUT)/vmm-%.elf: $(vmm_objects) $(OUT)/vmm/generated/vmm_%.c.o \
     $(OUT)/vmm/lib.a hypervisor/system/user.lds
 	@echo "  LINK    $@"
-	@$(CC) $(LINK_FLAGS) -Wl,--fatal-warnings -Wl,-T,hypervisor/system/user.lds -o $@ \
+	@$(CC) $(USER_FLAGS) $(LTO_FLAGS) $(LTO_LINK_FLAGS) $(LINK_FLAGS) -Wl,--fatal-warnings \
+	    -Wl,-T,hypervisor/system/user.lds -o $@ \
 	    $(filter %.o %.a,$^)
 programs: $(vmm_programs)
 
@@ -81,7 +84,7 @@ $(eval $(call objects,mini,$(MINI_FLAGS)))
 $(OUT)/mini/%.elf: $(OUT)/mini/guests/mini/%.c.o $(mini_shared) $(OUT)/mini/lib.a \
     guests/mini/mini.lds
 	@echo "  LINK    $@"
-	@$(CC) $(LINK_FLAGS) -Wl,--no-warnings -Wl,-T,guests/mini/mini.lds -o $@ \
+	@$(CC) $(LINK_FLAGS) -Wl,--no-warn-rwx-segments -Wl,-T,guests/mini/mini.lds -o $@ \
 	    $(filter %.o %.a,$^)
 $(OUT)/mini/%.bin: $(OUT)/mini/%.elf
 	@$(OBJCOPY) -O binary $< $@
