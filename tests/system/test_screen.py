@@ -41,7 +41,7 @@ def save(monitor: Path, command: str, complete) -> bytes:
     file = monitor.with_name("saved")
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(monitor))
-        connection.sendall(f"{command} {file}\n".encode())
+        connection.sendall(f'{command} "{file}"\n'.encode())
         wait_for(lambda: file.exists() and complete(file.read_bytes()))
     return file.read_bytes()
 
