@@ -331,6 +331,27 @@ static void test_decode(void **state)
     assert_int_equal(vcpu->event.vector, 0x21);
 }
 
+/* A step over what the VMM has executed traps like any other. */
+static void test_step_over_an_exit(void **state)
+{
+    (void)state;
+    struct vmcb *vmcb = vmcb_of(vcpu);
+    struct vcpu_state in = {.rip = 0x1002, .rflags = 0x102};
+
+    vmcb->rip = 0x1000;
+    vmcb->rflags = 0x102;
+    assert_int_equal(svm_state_set(vcpu, &in, STATE_IP), STATUS_OK);
+    assert_true(vcpu->event.valid);
+    assert_int_equal(vcpu->event.vector, 1);
+    assert_int_equal(vmcb->dr6 >> 14 & 1, 1);
+    vcpu->event.valid = false;
+    assert_int_equal(svm_state_set(vcpu, &in, STATE_IP), STATUS_OK); /* nothing was executed */
+    assert_false(vcpu->event.valid);
+    in = (struct vcpu_state){.rip = 0x1004, .rflags = 2};
+    assert_int_equal(svm_state_set(vcpu, &in, STATE_IP), STATUS_OK);
+    assert_false(vcpu->event.valid);
+}
+
 /* Their delivery can raise them again, for ever: they exit, and go back. */
 static void test_debug_and_alignment_go_back(void **state)
 {
@@ -918,6 +939,7 @@ int main(void)
         cmocka_unit_test(test_control_registers),
         cmocka_unit_test(test_interrupted_delivery),
         TEST(test_decode),
+        TEST(test_step_over_an_exit),
         TEST(test_debug_and_alignment_go_back),
         TEST(test_refused_state_is_forgotten),
         TEST(test_round_trip),

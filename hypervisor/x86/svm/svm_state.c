@@ -4,6 +4,7 @@
 
 #include "x86/fpu.h"
 #include "x86/instr.h"
+#include "x86/trap.h"
 
 #define EFER_SVME (1UL << 12)
 
@@ -190,8 +191,31 @@ static bool load_msrs(struct vmcb *vmcb, const struct vcpu_state *in)
     return changed;
 }
 
-static void load_ip(struct vmcb *vmcb, const struct vcpu_state *in)
+#define RFLAGS_TF (1UL << 8)
+#define DR6_BS (1UL << 14)
+
+/*
+ * A guest that steps traps after each instruction, and after one that the VMM has executed for it
+ * as well: RIP has moved. (VMX keeps such traps pending by itself.)
+ */
+static void trap_step(struct vcpu *vcpu, const struct vcpu_state *in)
 {
+    struct vmcb *vmcb = svm_of(vcpu)->vmcb;
+
+    if ((vmcb->rflags & RFLAGS_TF) && in->rip != vmcb->rip && !vcpu->event.valid) {
+        vmcb->dr6 |= DR6_BS;
+        vcpu->event =
+            (struct vcpu_event){.valid = true, .type = EVENT_EXCEPTION, .vector = VECTOR_DEBUG};
+    }
+}
+
+static void load_ip(struct vcpu *vcpu, const struct vcpu_state *in)
+{
+    struct vmcb *vmcb = svm_of(vcpu)->vmcb;
+
+    if (in->rflags & RFLAGS_TF) {
+        trap_step(vcpu, in);
+    }
     vmcb->rip = in->rip;
     vmcb->rflags = in->rflags;
     vmcb->interrupt_shadow = in->interruptibility & BLOCKED_BY_STI_OR_MOV_SS;
@@ -204,7 +228,7 @@ enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32
     bool changed = false;
 
     if (groups == STATE_IP && ip_valid(in)) {
-        load_ip(vmcb, in);
+        load_ip(vcpu, in);
         return STATUS_OK; /* the usual reply */
     }
     enum status status = svm_check_state(in, groups, &svm_limits);
@@ -213,7 +237,7 @@ enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32
         return status;
     }
     if (groups & STATE_IP) {
-        load_ip(vmcb, in);
+        load_ip(vcpu, in);
     }
     if (groups & STATE_RSP) {
         vmcb->rsp = in->gpr[GPR_RSP];
