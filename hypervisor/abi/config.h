@@ -20,7 +20,6 @@ struct kernel_config {
     uint32_t consoles;       /* enum console_device, or'ed */
     uint16_t serial_port;    /* base of the 16550 */
     uint32_t serial_baud;
-    uint32_t sigma0_quota;   /* pages of kernel memory for σ0 itself, beside its children's */
 };
 extern const struct kernel_config kernel_config;
 
@@ -32,6 +31,7 @@ extern const struct virt_ops *const virt_backends[];
 
 enum partition_kind {
     PARTITION_VM = 1,
+    PARTITION_PROGRAM = 2, /* a program on the kernel that is no VMM: no RAM but its own */
 };
 
 struct partition_config {

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from hecht.model import DEVICES, Model, Module, Vm
+from hecht.model import DEVICES, Model, Module, Program, Vm
 
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
                    b" _-./:,;=+*@#$!&()[]<>{}|~^")
@@ -40,7 +40,6 @@ const struct kernel_config kernel_config = {{
     .consoles = {consoles},
     .serial_port = 0x{model.serial_port:x},
     .serial_baud = {model.serial_baud},
-    .sigma0_quota = {model.sigma0_quota},
 }};
 
 {externs}
@@ -71,6 +70,17 @@ def _partition(vm: Vm) -> str:
 """
 
 
+def _program(program: Program) -> str:
+    return f"""    {{
+        .name = {c_string(program.name)},
+        .kind = PARTITION_PROGRAM,
+        .program = {c_string(program.name)},
+        .kernel_quota = {program.kernel_quota},
+        .priority = {program.priority},
+    }},
+"""
+
+
 def sigma0_tables(model: Model) -> str:
     if not model.vms:
         return f"""{HEADER}
@@ -81,10 +91,10 @@ const struct system_config system_config = {{
 """
     return f"""{HEADER}
 static const struct partition_config partitions[] = {{
-{"".join(map(_partition, model.vms))}}};
+{"".join(map(_partition, model.vms))}{"".join(map(_program, model.programs))}}};
 
 const struct system_config system_config = {{
-    .partition_count = {len(model.vms)},
+    .partition_count = {len(model.vms) + len(model.programs)},
     .partition = partitions,
 }};
 """
@@ -125,6 +135,7 @@ NAME := {model.name}
 BACKENDS := {" ".join(model.backends)}
 COUNT := {"y" if model.count else ""}
 VMS := {" ".join(vm.name for vm in model.vms)}
+PROGRAMS := {" ".join(program.name for program in model.programs)}
 MINI_GUESTS := {" ".join(sorted({vm.kernel.source.split("/")[-1].removesuffix(".bin")
                                  for vm in model.vms if vm.boot == "mini"}))}
 PACKAGED_GUEST := {"y" if shared else ""}

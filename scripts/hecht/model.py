@@ -26,6 +26,11 @@ KERNEL_OWN = 128   # the kernel's own quota and its bookkeeping
 SIGMA0_OWN = 512   # σ0's image and stack, and its map of the machine's memory
 VM_OWN = 96        # VMM's image tables, threads, state page, vCPU with its intercept maps
 
+# tests/system/hostile; low enough to run while the VM beside them waits.
+HOSTILE = ("hostile-cli", "hostile-read", "hostile-map")
+HOSTILE_PRIORITY = 50
+PROGRAM_OWN = 96   # kernel memory of a program's partition, in pages
+
 DEVICES = ("pic", "pit", "uart", "rtc", "keyboard_controller", "pci")
 
 
@@ -60,6 +65,14 @@ class Vm:
 
 
 @dataclass
+class Program:
+    """A partition whose program is no VMM."""
+    name: str
+    priority: int
+    kernel_quota: int  # pages
+
+
+@dataclass
 class Emulator:
     name: str
     cpu: str
@@ -78,6 +91,7 @@ class Model:
     backends: list[str]
     count: bool  # costly instructions
     vms: list[Vm] = field(default_factory=list)
+    programs: list[Program] = field(default_factory=list)
 
     @property
     def modules(self) -> list[Module]:
@@ -89,6 +103,9 @@ class Model:
             found.append(vm.kernel)
             if vm.initrd:
                 found.append(vm.initrd)
+        for program in self.programs:
+            found.append(Module(program.name, f"{program.name}.elf",
+                                f"build/{self.name}/{program.name}.elf"))
         return found
 
 
@@ -150,4 +167,6 @@ def make_model(config: Config) -> Model:
         backends=[backend for backend in ("svm", "vmx") if config.is_on(backend.upper())],
         count=config.is_on("COUNT"),
         vms=[_vm(config, slot, name) for slot in VM_SLOTS] if config.is_on("VIRT") else [],
+        programs=[Program(program, HOSTILE_PRIORITY, PROGRAM_OWN) for program in HOSTILE]
+        if config.is_on("TEST_HOSTILE") else [],
     )

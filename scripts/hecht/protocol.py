@@ -15,7 +15,8 @@ import re
 
 _END = re.compile(rb"^hecht: end status=(\d+)")
 _STOPPED = re.compile(rb"^hecht: (PANIC|cannot start)")
-_REPORT = re.compile("^σ0: ".encode())
+# All but the good news; the first of them tells what went wrong.
+_REPORT = re.compile(r"^σ0: (?!.* ended: code 0$)".encode())
 _LINE_MAX = 4096
 
 
@@ -44,7 +45,7 @@ class Watcher:
             self._read(line.strip(b"\r"))
 
     def _read(self, line: bytes) -> None:
-        if _REPORT.match(line):
+        if not self._report and _REPORT.match(line):
             self._report = printable(line)
         if _STOPPED.match(line):
             self.ended, self.reason = 1, printable(line)

@@ -71,7 +71,7 @@ class _Checker:
 
     def kernel_memory(self) -> Iterator[Problem]:
         pages = (KERNEL_OWN + self.model.sigma0_quota
-                 + sum(vm.kernel_quota for vm in self.model.vms))
+                 + sum(part.kernel_quota for part in self.model.vms + self.model.programs))
         if pages * PAGE > self.model.kernel_memory:
             yield Problem("the kernel's memory cannot hold what the partitions may need of it: "
                           + " + ".join([f"{KERNEL_OWN} (kernel)",

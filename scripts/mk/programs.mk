@@ -25,7 +25,7 @@ $(OUT)/$(1)/lib.a: $(call objects_of,$(1),$(call sources,hypervisor/lib))
 	@rm -f $$@
 	@$$(ARCHIVE) rcsD $$@ $$^
 endef
-$(foreach kind,kernel sigma0 vmm mini,$(eval $(call library,$(kind))))
+$(foreach kind,kernel sigma0 vmm hostile mini,$(eval $(call library,$(kind))))
 
 # ---- Kernel -----------------------------------------------------------------------------------
 
@@ -73,6 +73,19 @@ $(vmm_programs): $(OUT)/vmm-%.elf: $(vmm_objects) $(OUT)/vmm/generated/vmm_%.c.o
 	    -Wl,-T,hypervisor/system/user.lds -o $@ \
 	    $(filter %.o %.a,$^)
 programs: $(vmm_programs)
+
+# ---- Hostile programs, for a test -------------------------------------------------------------
+
+hostile_programs := $(PROGRAMS:%=$(OUT)/%.elf)
+
+$(eval $(call objects,hostile,$(USER_FLAGS) $(LTO_FLAGS)))
+
+$(hostile_programs): $(OUT)/hostile-%.elf: $(OUT)/hostile/tests/system/hostile/%.c.o \
+    $(call objects_of,hostile,$(user_sources)) $(OUT)/hostile/lib.a hypervisor/system/user.lds
+	@echo "  LINK    $@"
+	@$(CC) $(USER_FLAGS) $(LTO_FLAGS) $(LTO_LINK_FLAGS) $(LINK_FLAGS) -Wl,--fatal-warnings \
+	    -Wl,-T,hypervisor/system/user.lds -o $@ $(filter %.o %.a,$^)
+programs: $(hostile_programs)
 
 # ---- Small guests -----------------------------------------------------------------------------
 

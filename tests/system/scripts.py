@@ -67,6 +67,38 @@ def reboot(console: Console) -> None:
     _poweroff(console)
 
 
+def _hostile(console: Console) -> None:
+    """What tests/system/hostile tries fails, each for itself and as docs/interface.md says."""
+    console.expect(r"σ0: hostile-cli failed: exception 13, address 0x0\r*\n")
+    console.expect(r"σ0: hostile-read failed: exception 14, address 0xffffffff80200000\r*\n")
+    console.expect(r"hostile: every call was answered as documented\r*\n")
+    console.expect(r"σ0: hostile-map ended: code 0\r*\n")
+
+
+def _ends_with_failures(console: Console, neighbour: str) -> None:
+    console.expect(rf"σ0: {neighbour} ended: code 0\r*\n")
+    console.expect(r"hecht: end status=1\r*\n")
+    console.expect_off()
+
+
+def hostile(console: Console) -> None:
+    """A Linux beside them answers before, and after."""
+    console.expect("hecht-guest: init")
+    _hostile(console)
+    console.type("")
+    console.expect(re.escape(PROMPT))
+    assert console.command("echo $((6 * 7))").strip() == "42"
+    console.type("poweroff")
+    _ends_with_failures(console, "linux")
+
+
+def hostile_selftest(console: Console) -> None:
+    """A guest beside them passes its self-test."""
+    _hostile(console)
+    console.expect(r"selftest: 0 failed\r*\n")
+    _ends_with_failures(console, "selftest")
+
+
 def hello(console: Console) -> None:
     """A small guest runs to its end."""
     console.expect(r"mini: hello\r*\n")

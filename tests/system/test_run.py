@@ -53,6 +53,13 @@ def test_status_when_it_cannot_start() -> None:
     assert done.stderr.strip().count("\n") == 0 and "cannot start" in done.stderr
 
 
+def test_status_when_a_partition_fails() -> None:
+    """The one line names the first that failed, not the last that ended."""
+    done = run("hostile_mini")
+    assert done.returncode == 1
+    assert done.stderr.strip() == "run: σ0: hostile-cli failed: exception 13, address 0x0"
+
+
 def test_silence_in_a_test() -> None:
     """A machine that starts nothing: the limit on silence ends it."""
     empty = ROOT / "build/tests/empty.iso"
