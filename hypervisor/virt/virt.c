@@ -4,30 +4,42 @@
 #include "abi/config.h"
 #include "kernel/calls.h"
 #include "kernel/log.h"
+#include "lib/format.h"
 
 const struct virt_ops *virt;
 
+/* Tries one backend; returns NULL, or why it cannot be used. */
+static const char *try_backend(const struct virt_ops *backend, struct cpu *cpu,
+                               struct quota *quota, uint32_t *caps)
+{
+    const char *missing = backend->probe(caps);
+
+    if (!missing && backend->cpu_enable(cpu, quota) != STATUS_OK) {
+        missing = "no memory of the kernel's to turn it on";
+    }
+    return missing;
+}
+
 uint32_t virt_init(struct cpu *cpu, struct quota *quota)
 {
+    char reasons[160] = "";
+    size_t length = 0;
+
     for (const struct virt_ops *const *backend = virt_backends; *backend; backend++) {
         uint32_t caps = 0;
-        const char *missing = (*backend)->probe(&caps);
+        const char *missing = try_backend(*backend, cpu, quota, &caps);
 
-        if (missing) {
-            log_line("hecht: no %s: %s\n", (*backend)->name, missing);
-            continue;
+        if (!missing) {
+            virt = *backend;
+            log_line("hecht: virtualization by %s%s%s\n", virt->name,
+                     caps & VIRT_NESTED_PAGING ? ", nested paging" : "",
+                     caps & VIRT_INSN_LENGTH ? ", instruction lengths" : "");
+            return caps | VIRT_PRESENT;
         }
-        if ((*backend)->cpu_enable(cpu, quota) != STATUS_OK) {
-            log_line("hecht: no %s: it could not be turned on\n", (*backend)->name);
-            continue;
-        }
-        virt = *backend;
-        log_line("hecht: virtualization by %s%s%s\n", virt->name,
-                 caps & VIRT_NESTED_PAGING ? ", nested paging" : "",
-                 caps & VIRT_INSN_LENGTH ? ", instruction lengths" : "");
-        return caps | VIRT_PRESENT;
+        length += format_line(reasons + length, sizeof(reasons) - length, "%s%s: %s",
+                              length > 0 ? "; " : "", (*backend)->name, missing);
     }
-    refuse("this CPU has no virtualization that this image can use");
+    refuse("%s", reasons);
 }
 
 void virt_end(struct cpu *cpu)

@@ -115,7 +115,12 @@ def nothing(console: Console) -> None:
 
 def no_cpu(console: Console) -> None:
     """One line says what the CPU lacks."""
-    console.expect_refusal("no virtualization")
+    console.expect_refusal("this CPU has no (SVM|VMX)")
+
+
+def no_ept(console: Console) -> None:
+    """VMX is there, and what it lacks is named."""
+    console.expect_refusal("VMX: no EPT")
 
 
 def no_memory(console: Console) -> None:

@@ -98,4 +98,4 @@ def test_refusal_stands_on_the_screen(firmware: str, tmp_path: Path) -> None:
         finally:
             qemu.kill()
     assert LINE in screen, screen
-    assert "this CPU has no SVM" in screen
+    assert "SVM: this CPU has no SVM" in screen

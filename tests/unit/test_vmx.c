@@ -458,18 +458,29 @@ static void test_missing_features_are_named(void **state)
     struct vmx_msrs msrs = haswell();
 
     msrs.secondary &= ~((uint64_t)SECONDARY_UNRESTRICTED << 32);
-    assert_string_equal(vmx_choose(&msrs, &features), "unrestricted guest");
+    assert_string_equal(vmx_choose(&msrs, &features), "no unrestricted guest");
     msrs.secondary &= ~((uint64_t)SECONDARY_EPT << 32);
-    assert_string_equal(vmx_choose(&msrs, &features), "EPT");
+    assert_string_equal(vmx_choose(&msrs, &features), "no EPT");
     msrs = haswell();
     msrs.entry &= ~((uint64_t)ENTRY_LOAD_EFER << 32);
-    assert_string_equal(vmx_choose(&msrs, &features), "EFER load on entry");
+    assert_string_equal(vmx_choose(&msrs, &features), "no EFER load on entry");
     msrs = haswell();
     msrs.ept_vpid &= ~(1UL << 6);
-    assert_string_equal(vmx_choose(&msrs, &features), "EPT with four levels");
+    assert_string_equal(vmx_choose(&msrs, &features), "no EPT with four levels");
     msrs = haswell();
     msrs.ept_vpid &= ~(1UL << 20);
-    assert_string_equal(vmx_choose(&msrs, &features), "INVEPT");
+    assert_string_equal(vmx_choose(&msrs, &features), "no INVEPT");
+}
+
+/* SDM vol 3, 23.7: locked without the bit for VMX outside SMX, nobody can turn it on any more. */
+static void test_firmware_can_disable(void **state)
+{
+    (void)state;
+    assert_false(vmx_disabled_by_firmware(0)); /* not locked: the kernel sets and locks it */
+    assert_false(vmx_disabled_by_firmware(5));
+    assert_true(vmx_disabled_by_firmware(1));
+    assert_true(vmx_disabled_by_firmware(3)); /* inside SMX only */
+    assert_false(vmx_disabled_by_firmware(4));
 }
 
 static void test_vpid_is_optional(void **state)
@@ -509,6 +520,7 @@ int main(void)
         cmocka_unit_test(test_interruptibility),
         cmocka_unit_test(test_controls),
         cmocka_unit_test(test_missing_features_are_named),
+        cmocka_unit_test(test_firmware_can_disable),
         cmocka_unit_test(test_vpid_is_optional),
     };
 

@@ -23,42 +23,42 @@ struct need {
 };
 
 static const struct need pin_needs[] = {
-    {PIN_EXTERNAL_INTERRUPT, "external-interrupt exiting"},
-    {PIN_NMI, "NMI exiting"},
+    {PIN_EXTERNAL_INTERRUPT, "no external-interrupt exiting"},
+    {PIN_NMI, "no NMI exiting"},
     {0, NULL},
 };
 static const struct need processor_needs[] = {
-    {PROCESSOR_IRQ_WINDOW, "interrupt-window exiting"},
-    {PROCESSOR_HLT, "HLT exiting"},
-    {PROCESSOR_MWAIT, "MWAIT exiting"},
-    {PROCESSOR_MONITOR, "MONITOR exiting"},
-    {PROCESSOR_RDPMC, "RDPMC exiting"},
+    {PROCESSOR_IRQ_WINDOW, "no interrupt-window exiting"},
+    {PROCESSOR_HLT, "no HLT exiting"},
+    {PROCESSOR_MWAIT, "no MWAIT exiting"},
+    {PROCESSOR_MONITOR, "no MONITOR exiting"},
+    {PROCESSOR_RDPMC, "no RDPMC exiting"},
     {PROCESSOR_CR8_LOAD, "CR8-load exiting"},
     {PROCESSOR_CR8_STORE, "CR8-store exiting"},
-    {PROCESSOR_IO_BITMAPS, "I/O bitmaps"},
-    {PROCESSOR_MSR_BITMAPS, "MSR bitmaps"},
-    {PROCESSOR_SECONDARY, "EPT (no secondary controls)"},
+    {PROCESSOR_IO_BITMAPS, "no I/O bitmaps"},
+    {PROCESSOR_MSR_BITMAPS, "no MSR bitmaps"},
+    {PROCESSOR_SECONDARY, "no EPT (no secondary controls at all)"},
     {0, NULL},
 };
 static const struct need secondary_needs[] = {
-    {SECONDARY_EPT, "EPT"},
-    {SECONDARY_UNRESTRICTED, "unrestricted guest"},
+    {SECONDARY_EPT, "no EPT"},
+    {SECONDARY_UNRESTRICTED, "no unrestricted guest"},
     {0, NULL},
 };
 static const struct need exit_needs[] = {
-    {EXIT_SAVE_DEBUG, "saving of debug controls on exit"},
+    {EXIT_SAVE_DEBUG, "no saving of debug controls on exit"},
     {EXIT_HOST_64, "64-bit host"},
-    {EXIT_ACKNOWLEDGE, "acknowledge interrupt on exit"},
-    {EXIT_LOAD_PAT, "PAT load on exit"},
-    {EXIT_SAVE_EFER, "EFER save on exit"},
-    {EXIT_LOAD_EFER, "EFER load on exit"},
+    {EXIT_ACKNOWLEDGE, "no acknowledge interrupt on exit"},
+    {EXIT_LOAD_PAT, "no PAT load on exit"},
+    {EXIT_SAVE_EFER, "no EFER save on exit"},
+    {EXIT_LOAD_EFER, "no EFER load on exit"},
     {0, NULL},
 };
 static const struct need entry_needs[] = {
-    {ENTRY_LOAD_DEBUG, "loading of debug controls on entry"},
+    {ENTRY_LOAD_DEBUG, "no loading of debug controls on entry"},
     {ENTRY_GUEST_64, "64-bit guest"},
-    {ENTRY_LOAD_PAT, "PAT load on entry"},
-    {ENTRY_LOAD_EFER, "EFER load on entry"},
+    {ENTRY_LOAD_PAT, "no PAT load on entry"},
+    {ENTRY_LOAD_EFER, "no EFER load on entry"},
     {0, NULL},
 };
 
@@ -92,16 +92,16 @@ static const char *choose(uint64_t msr, const struct need *needs, uint32_t wishe
 static const char *choose_ept(uint64_t cap, struct vmx_features *features)
 {
     if (!(cap & EPT_WALK_4)) {
-        return "EPT with four levels";
+        return "no EPT with four levels";
     }
     if (!(cap & EPT_WRITE_BACK)) {
-        return "EPT structures of write-back memory type";
+        return "no EPT structures of write-back memory type";
     }
     if (!(cap & EPT_2_MIB)) {
-        return "EPT with 2 MiB pages";
+        return "no EPT with 2 MiB pages";
     }
     if (!(cap & EPT_INVEPT) || !(cap & (EPT_INVEPT_SINGLE | EPT_INVEPT_ALL))) {
-        return "INVEPT";
+        return "no INVEPT";
     }
     features->invept_single = (cap & EPT_INVEPT_SINGLE) != 0;
     features->invvpid_single = (cap & EPT_INVVPID_SINGLE) != 0;
@@ -110,6 +110,11 @@ static const char *choose_ept(uint64_t cap, struct vmx_features *features)
     }
     features->vpid = (features->secondary & SECONDARY_VPID) != 0;
     return NULL;
+}
+
+bool vmx_disabled_by_firmware(uint64_t feature_control)
+{
+    return (feature_control & FEATURE_CONTROL_LOCKED) && !(feature_control & FEATURE_CONTROL_VMX);
 }
 
 const char *vmx_choose(const struct vmx_msrs *msrs, struct vmx_features *features)

@@ -22,5 +22,12 @@ struct vmx_features {
     uint64_t cr0_fixed0, cr4_fixed0;    /* bits that must be 1 in VMX operation */
 };
 
-/* Returns NULL and the features to use, or the name of what is missing. */
+/* IA32_FEATURE_CONTROL (SDM vol 3, 23.7). */
+#define FEATURE_CONTROL_LOCKED (1UL << 0)
+#define FEATURE_CONTROL_VMX (1UL << 2) /* outside SMX */
+
+/* Has the firmware locked VMX out? */
+bool vmx_disabled_by_firmware(uint64_t feature_control);
+
+/* Returns NULL and the features to use, or what is missing ("no EPT"). */
 const char *vmx_choose(const struct vmx_msrs *msrs, struct vmx_features *features);

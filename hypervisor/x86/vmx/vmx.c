@@ -17,8 +17,6 @@
 #define CR4_VMXE (1UL << 13)
 
 #define MSR_FEATURE_CONTROL 0x3au
-#define FEATURE_CONTROL_LOCKED (1UL << 0)
-#define FEATURE_CONTROL_VMX (1UL << 2) /* outside SMX */
 
 /* SDM vol 3, appendix A. */
 #define MSR_VMX_BASIC 0x480u
@@ -89,11 +87,9 @@ static const char *vmx_probe(uint32_t *caps)
     struct vmx_features features;
 
     if (!(cpuid(1, 0).ecx & CPUID_1_ECX_VMX)) {
-        return "VMX (CPUID.1:ECX[5])";
+        return "this CPU has no VMX (CPUID.1:ECX[5])";
     }
-    uint64_t control = rdmsr(MSR_FEATURE_CONTROL);
-
-    if ((control & FEATURE_CONTROL_LOCKED) && !(control & FEATURE_CONTROL_VMX)) {
+    if (vmx_disabled_by_firmware(rdmsr(MSR_FEATURE_CONTROL))) {
         return "VMX is disabled by the firmware (IA32_FEATURE_CONTROL)";
     }
     const struct vmx_msrs msrs = read_msrs();
