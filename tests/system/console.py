@@ -31,8 +31,8 @@ class Console:
     def expect(self, pattern: str) -> re.Match[str]:
         """Waits for it until the test's limit; returns the match. A hypervisor that stops
         ends the wait at once."""
-        ends = [pattern, r"hecht: PANIC [^\r\n]*", r"hecht: cannot start[^\r\n]*", pexpect.EOF,
-                pexpect.TIMEOUT]
+        ends = [pattern, r"hecht: PANIC [^\r\n]*[\r\n]", r"hecht: cannot start[^\r\n]*[\r\n]",
+                pexpect.EOF, pexpect.TIMEOUT]
         # At the same place in the text the first of them is taken: what is wanted.
         found = self._spawn.expect(ends, timeout=max(self._until - time.monotonic(), 1))
         self._file.flush()
