@@ -848,6 +848,25 @@ static void change_memory_types(unsigned who)
     versions[who]++;
 }
 
+/* VMRUN found the state inconsistent: nothing was flushed, and nothing cached. */
+static void refuse_entry(struct vmcb *vmcb, uint64_t *gpr)
+{
+    (void)gpr;
+    vmcb->exit_code = VMEXIT_INVALID;
+}
+
+static void enter_in_vain(unsigned who)
+{
+    struct vcpu_exit exit;
+
+    on_run = refuse_entry;
+    svm_enter(&vcpus[who]);
+    svm_decode(&vcpus[who], &exit);
+    assert_int_equal(exit.reason, EXIT_INVALID_STATE);
+    versions[who]++;
+    on_run = check_tag;
+}
+
 static void test_tags(void **state)
 {
     (void)state;
@@ -872,6 +891,9 @@ static void test_tags(void **state)
             break;
         case 3:
             change_memory_types(who);
+            break;
+        case 4:
+            enter_in_vain(who);
             break;
         default:
             svm_enter(&vcpus[who]);

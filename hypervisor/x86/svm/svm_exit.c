@@ -118,12 +118,16 @@ struct vcpu_event svm_decode_event(uint64_t info)
 
 /*
  * VMRUN refused the state. QEMU then leaves the host's in the save area and in RAX, which are
- * nothing for a VMM to see: the vCPU is as after reset.
+ * nothing for a VMM to see: the vCPU is as after reset. And if that entry was the one to flush what
+ * the identifiers were used for before, it has not: the next one shall.
  */
 static void forget_state(struct vcpu *vcpu)
 {
     struct vmcb *vmcb = svm_of(vcpu)->vmcb;
 
+    if (vmcb->tlb_control == TLB_FLUSH_ALL) {
+        svm_this_cpu()->asid_next = svm_this_cpu()->asid_count;
+    }
     memory_set(&vmcb->es, 0, sizeof(*vmcb) - offsetof(struct vmcb, es));
     svm_reset_state(vmcb);
     vcpu->state->gpr[GPR_RAX] = 0;
