@@ -33,8 +33,8 @@ static const struct need processor_needs[] = {
     {PROCESSOR_MWAIT, "no MWAIT exiting"},
     {PROCESSOR_MONITOR, "no MONITOR exiting"},
     {PROCESSOR_RDPMC, "no RDPMC exiting"},
-    {PROCESSOR_CR8_LOAD, "CR8-load exiting"},
-    {PROCESSOR_CR8_STORE, "CR8-store exiting"},
+    {PROCESSOR_CR8_LOAD, "no CR8-load exiting"},
+    {PROCESSOR_CR8_STORE, "no CR8-store exiting"},
     {PROCESSOR_IO_BITMAPS, "no I/O bitmaps"},
     {PROCESSOR_MSR_BITMAPS, "no MSR bitmaps"},
     {PROCESSOR_SECONDARY, "no EPT (no secondary controls at all)"},
@@ -47,7 +47,7 @@ static const struct need secondary_needs[] = {
 };
 static const struct need exit_needs[] = {
     {EXIT_SAVE_DEBUG, "no saving of debug controls on exit"},
-    {EXIT_HOST_64, "64-bit host"},
+    {EXIT_HOST_64, "no 64-bit host"},
     {EXIT_ACKNOWLEDGE, "no acknowledge interrupt on exit"},
     {EXIT_LOAD_PAT, "no PAT load on exit"},
     {EXIT_SAVE_EFER, "no EFER save on exit"},
@@ -56,7 +56,7 @@ static const struct need exit_needs[] = {
 };
 static const struct need entry_needs[] = {
     {ENTRY_LOAD_DEBUG, "no loading of debug controls on entry"},
-    {ENTRY_GUEST_64, "64-bit guest"},
+    {ENTRY_GUEST_64, "no 64-bit guest"},
     {ENTRY_LOAD_PAT, "no PAT load on entry"},
     {ENTRY_LOAD_EFER, "no EFER load on entry"},
     {0, NULL},
