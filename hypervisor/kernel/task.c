@@ -85,20 +85,31 @@ bool task_controls(const struct task *task, const struct task *other)
     return other == task || other->parent == task;
 }
 
-void task_end(struct task *task, enum task_state how, uint64_t code, uint64_t detail)
+/* This task alone. */
+static void end_one(struct task *task, enum task_state how, uint64_t code, uint64_t detail)
 {
-    if (task->state != TASK_RUNS) {
-        return;
-    }
     task->state = how;
     task->code = code;
     task->detail = detail;
     for (struct thread *thread = task->threads; thread; thread = thread->task_next) {
         thread_kill(thread);
     }
+}
+
+/* No recursion: how deep tasks stand under one another is theirs to say, the kernel's stack is
+ * not. A child was made after its parent and stands in a higher slot, as no slot is used twice. */
+void task_end(struct task *task, enum task_state how, uint64_t code, uint64_t detail)
+{
+    if (task->state != TASK_RUNS) {
+        return;
+    }
+    end_one(task, how, code, detail);
     for (uint32_t slot = 1; slot < TASK_MAX; slot++) {
-        if (tasks[slot] && tasks[slot]->parent == task) {
-            task_end(tasks[slot], TASK_ENDED, 0, 0);
+        struct task *other = tasks[slot];
+
+        if (other && other->state == TASK_RUNS && other->parent &&
+            other->parent->state != TASK_RUNS) {
+            end_one(other, TASK_ENDED, 0, 0);
         }
     }
     if (task->parent && task->parent->state == TASK_RUNS) {

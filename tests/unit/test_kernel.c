@@ -238,6 +238,24 @@ static void test_end_of_a_task_reaches_its_parent_and_partners(void **state)
     assert_int_equal(fake_status(parent), STATUS_BAD_ID);
 }
 
+static void test_end_of_a_task_ends_all_below_it(void **state)
+{
+    (void)state;
+    struct task *first = fake_task(root, 100), *second = fake_task(first, 60);
+    struct task *third = fake_task(second, 30);
+    struct thread *top = fake_thread(root, 100), *main = fake_thread(first, 90);
+    struct thread *lowest = fake_thread(third, 80), *stranger = fake_thread(other, 70);
+
+    task_end(first, TASK_ENDED, 7, 0);
+    assert_int_equal(second->state, TASK_ENDED);
+    assert_int_equal(third->state, TASK_ENDED);
+    assert_int_equal(main->state, THREAD_DEAD);
+    assert_int_equal(lowest->state, THREAD_DEAD);
+    assert_int_equal(top->events, EVENT_CHILD);
+    assert_int_equal(child->state, TASK_RUNS);
+    assert_int_equal(stranger->state, THREAD_READY);
+}
+
 static void test_thread_create_checks(void **state)
 {
     (void)state;
@@ -349,6 +367,7 @@ int main(void)
         cmocka_unit_test_setup(test_timeouts_stay_sorted, setup),
         cmocka_unit_test_setup(test_events_are_collected_and_wake, setup),
         cmocka_unit_test_setup(test_end_of_a_task_reaches_its_parent_and_partners, setup),
+        cmocka_unit_test_setup(test_end_of_a_task_ends_all_below_it, setup),
         cmocka_unit_test_setup(test_thread_create_checks, setup),
         cmocka_unit_test_setup(test_bad_calls, setup),
         cmocka_unit_test_setup(test_failed_task_create_gives_everything_back, setup),
