@@ -4,6 +4,7 @@
 #include "abi/syscall.h"
 #include "kernel/arch.h"
 #include "kernel/memory.h"
+#include "kernel/rights.h"
 
 struct thread;
 struct vm;
@@ -11,25 +12,48 @@ struct vm;
 struct task {
     task_id id;
     struct task *parent;      /* NULL: σ0 */
+    struct task *children;    /* linked by `sibling`, youngest first */
+    struct task *sibling;
     struct quota quota;       /* kernel memory; children's is carved out of it */
     struct arch_space space;
     struct vm *vm;            /* NULL: none */
-    struct thread *threads;   /* linked by task_next, youngest first */
+    struct thread *threads;   /* linked by task_next, youngest first; the dead ones as well */
     struct thread *main;      /* its first thread: gets EVENT_CHILD */
+    struct rights rights;
+    uint32_t processors;      /* bitmap: where its threads may run */
+    uint8_t time_partition;
+    uint8_t priority;         /* highest of its threads */
     enum task_state state;
     uint64_t code, detail;    /* of its end */
 };
 
-#define TASK_MAX 256
+/* What a task is made with, all within what its parent holds. */
+struct task_setup {
+    uint64_t frames;          /* of the parent's quota; σ0: of the pool */
+    uint32_t processors;
+    uint8_t time_partition, priority;
+};
 
-/* Makes a child (parent NULL: σ0, whose quota is `frames` of the pool) with an empty address
- * space but for the kernel's information page. NO_MEMORY, NO_SLOT. */
-enum status task_create(struct task *parent, uint64_t frames, struct task **out);
+/*
+ * Everything here is called with the kernel's lock held, but for task_controls and task_may_talk.
+ */
+
+/* Makes a child (parent NULL: σ0) with an empty address space but for the kernel's information
+ * page. NO_MEMORY, NO_SLOT. */
+enum status task_create(struct task *parent, const struct task_setup *setup, struct task **out);
 struct task *task_find(task_id id);
 /* May `task` act on `other`: itself or its child? */
 bool task_controls(const struct task *task, const struct task *other);
-/* Ends the task, its threads and its children; tells the parent. */
+/* May a thread of `task` send to, or signal, one of `other`? */
+bool task_may_talk(const struct task *task, const struct task *other);
+/* The next of the tree below `top` after `task`, parents before their children; NULL at the end. */
+struct task *task_after(struct task *task, const struct task *top);
+/* Ends the task and all below it: none of their threads is made ready any more, those of this
+ * processor are dead, those of others have been told to die. Tells the parent. */
 void task_end(struct task *task, enum task_state how, uint64_t code, uint64_t detail);
+/* Gives back a part of what an ended task holds, and those below it; true when nothing is left
+ * and `task` is gone. */
+bool task_destroy(struct task *task);
 /* The one task that holds the machine: console, power. */
 static inline bool task_is_sigma0(const struct task *task)
 {

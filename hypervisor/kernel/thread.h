@@ -14,7 +14,7 @@ enum thread_state {
     THREAD_SENDING, /* in its partner's list of senders */
     THREAD_CALLING, /* its message was taken, it waits for the answer */
     THREAD_WAITING, /* for any message, event or its deadline */
-    THREAD_STOPPED, /* a vCPU whose exit is with its handler */
+    THREAD_STOPPED, /* a vCPU whose exit is with its handler; a new thread */
     THREAD_DEAD,
 };
 
@@ -23,27 +23,35 @@ enum send_kind {
     SEND_ONLY, /* runs on */
     SEND_CALL, /* waits for the answer */
     SEND_EXIT, /* a vCPU: stops until its handler replies */
+    SEND_EXCEPTION, /* an exception: waits for the answer */
 };
 
 struct thread {
     struct arch_thread arch;          /* 0x00 entry.S */
     void (*resume)(struct thread *);  /* 0xb8 entry.S: leaves the kernel into this thread */
     struct cpu *cpu;                  /* 0xc0 entry.S: bound to it */
+    struct ready_queue *queue;        /* of its time partition, on that processor */
     struct task *task;
     struct vcpu *vcpu;                /* a vCPU's context; NULL: an ordinary thread */
     thread_id id;
     enum thread_state state;
-    uint8_t priority;
+    uint8_t priority;                 /* it runs on: its own, or a caller's that is higher */
+    uint8_t own_priority;
     bool has_timeout;                 /* linked in cpu->timeouts */
     enum send_kind send_kind;
 
-    struct thread *next, *previous;   /* ready queue or a partner's senders: one at a time */
+    struct thread *next, *previous;   /* a ready queue, senders or callers: one at a time */
     struct thread *timeout_next, *timeout_previous;
     tsc_time deadline;
 
     struct thread *partner;           /* THREAD_SENDING, THREAD_CALLING: the other side */
     struct thread_list senders;       /* who waits to send to this thread, first come first */
-    uint64_t events;                  /* pending event bits */
+    struct thread_list callers;       /* whose message was taken, and who wait for the answer */
+    thread_id handler;                /* gets its exceptions; 0: they end the task */
+    uint64_t events;                  /* pending event bits; any processor or's into them */
+
+    struct thread *inbox_next;        /* kernel/remote.h */
+    unsigned pokes;                   /* enum poke; not 0: stands in its processor's inbox */
 
     struct thread *task_next;         /* the task's threads */
 };
