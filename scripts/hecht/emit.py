@@ -34,12 +34,20 @@ def kernel_tables(model: Model) -> str:
     externs = "".join(f"extern const struct virt_ops {backend}_ops;\n"
                       for backend in model.backends)
     return f"""{HEADER}
+static const struct processor_schedule processors[1];
+static const struct schedule schedules[] = {{{{.processor = processors}}}};
+
 const struct kernel_config kernel_config = {{
     .name = {c_string(model.name)},
     .memory_size = 0x{model.kernel_memory:x},
     .consoles = {consoles},
     .serial_port = 0x{model.serial_port:x},
     .serial_baud = {model.serial_baud},
+    .processors = 1,
+    .time_partitions = 1,
+    .time_slice_ns = 10000000,
+    .schedule_count = 1,
+    .schedule = schedules,
 }};
 
 {externs}
@@ -63,6 +71,18 @@ def _partition(vm: Vm) -> str:
         .ram_size = 0x{vm.memory:x},
         .kernel_quota = {vm.kernel_quota},
         .priority = {vm.priority},
+        .processors = 1,
+        .counts_for_end = true,
+        .action = {{
+            [HEALTH_EXCEPTION] = HEALTH_STOP,
+            [HEALTH_MEMORY_VIOLATION] = HEALTH_STOP,
+            [HEALTH_STACK_OVERFLOW] = HEALTH_STOP,
+            [HEALTH_DEADLINE_MISSED] = HEALTH_LOG,
+            [HEALTH_APPLICATION] = HEALTH_LOG,
+            [HEALTH_VM_SHUTDOWN] = HEALTH_STOP,
+            [HEALTH_PARTITION_ENDED] = HEALTH_LOG,
+            [HEALTH_CONFIGURATION] = HEALTH_STOP,
+        }},
         .module = {{
 {_module_entries(vm)}        }},
         .console_input = {c_bool(vm.console_input)},
@@ -77,6 +97,18 @@ def _program(program: Program) -> str:
         .program = {c_string(program.name)},
         .kernel_quota = {program.kernel_quota},
         .priority = {program.priority},
+        .processors = 1,
+        .counts_for_end = true,
+        .action = {{
+            [HEALTH_EXCEPTION] = HEALTH_STOP,
+            [HEALTH_MEMORY_VIOLATION] = HEALTH_STOP,
+            [HEALTH_STACK_OVERFLOW] = HEALTH_STOP,
+            [HEALTH_DEADLINE_MISSED] = HEALTH_LOG,
+            [HEALTH_APPLICATION] = HEALTH_LOG,
+            [HEALTH_VM_SHUTDOWN] = HEALTH_STOP,
+            [HEALTH_PARTITION_ENDED] = HEALTH_LOG,
+            [HEALTH_CONFIGURATION] = HEALTH_STOP,
+        }},
     }},
 """
 
@@ -106,6 +138,7 @@ def vmm_tables(vm: Vm) -> str:
 const struct vm_config vm_config = {{
     .name = {c_string(vm.name)},
     .boot = VM_BOOT_{vm.boot.upper()},
+    .vcpus = 1,
     .cmdline = {c_string(vm.cmdline)},
 {devices}    .uart_mmio = 0x{vm.uart_mmio:x},
     .trace = {c_bool(vm.trace)},
