@@ -38,8 +38,9 @@ struct arch_space {
 
 struct arch_cpu {
     uint64_t kernel_stack; /* top */
-    uint64_t root;         /* what CR3 holds */
+    uint64_t root;         /* what CR3 holds, or is about to: others look (arch_space_loaded) */
     struct tss *tss;
+    uint32_t apic_id;
     const void *fpu_owner; /* whose FPU state and XCR0 the processor holds; NULL: nobody's */
 };
 
