@@ -9,19 +9,28 @@
 #include "kernel/calls.h"
 #include "kernel/ipc.h"
 #include "kernel/map.h"
+#include "kernel/remote.h"
 #include "kernel/task.h"
+#include "kernel/virtualization.h"
 #include "virt/exit.h"
 #include "virt/virt.h"
 #include "virt/vm.h"
 
-/* The processor gets this vCPU's lazily switched state (FPU, MSRs that no entry switches). */
+/*
+ * The processor gets this vCPU's lazily switched state (FPU, MSRs that no entry switches).
+ *
+ * Whoever takes a translation out of a guest-physical space lets the VM's generation grow, then
+ * looks whether this processor has a vCPU of that VM and waits for it in that case (vm.c). We
+ * publish ours, then compare generations at the entry. Each side writes before it reads, with a
+ * full fence in between (here an XCHG): so one of them, if not both, sees the other.
+ */
 static void take_processor(struct cpu *cpu, struct vcpu *vcpu)
 {
     if (cpu->vcpu != vcpu) {
         if (cpu->vcpu) {
             virt->unload(cpu->vcpu);
         }
-        cpu->vcpu = vcpu;
+        __atomic_store_n(&cpu->vcpu, vcpu, __ATOMIC_SEQ_CST);
         virt->load(vcpu);
     }
 }
@@ -66,8 +75,9 @@ static struct thread *forward(struct vcpu *vcpu, const struct vcpu_exit *exit)
 }
 
 /* One entry and its exit; returns who runs next. */
-static struct thread *run_once(struct vcpu *vcpu)
+static struct thread *run_once(struct cpu *cpu, struct thread *self)
 {
+    struct vcpu *vcpu = self->vcpu;
     struct vcpu_exit exit;
 
     if (vcpu->recall) {
@@ -78,7 +88,8 @@ static struct thread *run_once(struct vcpu *vcpu)
     virt->decode(vcpu, &exit);
     if (exit_rules[exit.reason].keep) {
         exit_rules[exit.reason].keep(vcpu, &exit);
-        return thread_yield(vcpu->thread);
+        /* What the interrupt served may have ended us (virt_thread_end). */
+        return cpu->current == self ? thread_yield(self) : thread_next(cpu);
     }
     return forward(vcpu, &exit);
 }
@@ -92,92 +103,126 @@ static void vcpu_resume(struct thread *self)
 
     take_processor(cpu, vcpu);
     do {
-        next = run_once(vcpu);
+        next = run_once(cpu, self);
     } while (next == self);
-    virt->leave(vcpu);
+    if (cpu->vcpu == vcpu) {
+        virt->leave(vcpu);
+    }
     arch_activate(cpu, next);
     arch_restart(cpu, next);
 }
 
-/* ---- The VMM's calls ---------------------------------------------------------------------- */
+/* ---- Making and ending -------------------------------------------------------------------- */
 
-/* A page that kernel and VMM share. */
-static enum status share_state_page(struct task *task, uint64_t address, struct vcpu_state **out)
+/* Context, state page and what the backend needs: three frames. */
+static enum status make_context(struct thread *handler, struct vcpu **out)
 {
-    void *page = frame_alloc(&task->quota);
+    struct quota *quota = &handler->task->quota;
+    struct vcpu *vcpu = frame_alloc(quota);
+    struct vcpu_state *state = frame_alloc(quota);
 
-    if (!page) {
-        return STATUS_NO_MEMORY;
+    if (vcpu && state) {
+        *vcpu = (struct vcpu){
+            .state = state, .vm = handler->task->vm, .handler = handler, .stopped = true};
+        if (virt->vcpu_init(vcpu) == STATUS_OK) {
+            *out = vcpu;
+            return STATUS_OK;
+        }
     }
-    enum status status = arch_space_map(&task->space, address, arch_pool_physical(page),
-                                        PAGE_SIZE, MEM_READ | MEM_WRITE, &task->quota);
+    if (state) {
+        frame_free(quota, state);
+    }
+    if (vcpu) {
+        frame_free(quota, vcpu);
+    }
+    return STATUS_NO_MEMORY;
+}
+
+static void free_context(struct quota *quota, struct vcpu *vcpu)
+{
+    virt->vcpu_destroy(vcpu);
+    frame_free(quota, vcpu->state);
+    frame_free(quota, vcpu);
+}
+
+/* The thread to the context; its state page is shared with the task at `address`. */
+static enum status make_thread(struct task *task, struct cpu *cpu, uint64_t address,
+                               uint8_t priority, struct vcpu *vcpu)
+{
+    struct thread *thread;
+    uint64_t done;
+    bool changed;
+    enum status status =
+        arch_space_map(&task->space, address, arch_pool_physical(vcpu->state), PAGE_SIZE,
+                       MEM_READ | MEM_WRITE, &task->quota, &done);
 
     if (status != STATUS_OK) {
-        frame_free(&task->quota, page);
         return status;
     }
-    *out = page;
-    return STATUS_OK;
-}
-
-static enum status make_vcpu(struct thread *self, uint64_t address, uint8_t priority,
-                             struct thread **out)
-{
-    struct task *task = self->task;
-    struct vcpu *vcpu = frame_alloc(&task->quota);
-
-    if (!vcpu) {
-        return STATUS_NO_MEMORY;
-    }
-    *vcpu = (struct vcpu){.vm = task->vm, .handler = self, .stopped = true};
-    enum status status = share_state_page(task, address, &vcpu->state);
-
+    status = thread_create(task, cpu, priority, &thread);
     if (status == STATUS_OK) {
-        status = virt->vcpu_init(vcpu);
-        if (status == STATUS_OK) {
-            status = thread_create(task, self->cpu, priority, out);
-            if (status == STATUS_OK) {
-                (*out)->vcpu = vcpu;
-                (*out)->resume = vcpu_resume;
-                vcpu->thread = *out;
-                return STATUS_OK;
-            }
-            virt->vcpu_destroy(vcpu);
-        }
-        arch_space_unmap(&task->space, address, PAGE_SIZE, &task->quota);
-        frame_free(&task->quota, vcpu->state);
+        thread->resume = vcpu_resume;
+        vcpu->thread = thread;
+        /* Last: other processors find it by its name. */
+        __atomic_store_n(&thread->vcpu, vcpu, __ATOMIC_RELEASE);
+    } else {
+        arch_space_unmap(&task->space, address, PAGE_SIZE, &task->quota, &done, &changed);
+        remote_sync(remote_loaded(&task->space)); /* the page is about to be freed */
     }
-    frame_free(&task->quota, vcpu);
     return status;
 }
+
+void virt_thread_end(struct thread *thread)
+{
+    struct cpu *cpu = thread->cpu;
+
+    if (cpu->vcpu == thread->vcpu) {
+        virt->leave(cpu->vcpu);
+        virt->unload(cpu->vcpu);
+        cpu->vcpu = NULL;
+    }
+}
+
+void virt_thread_destroy(struct thread *thread)
+{
+    free_context(&thread->task->quota, thread->vcpu);
+    thread->vcpu = NULL;
+}
+
+/* ---- The VMM's calls ---------------------------------------------------------------------- */
 
 struct thread *call_vcpu_create(struct thread *self)
 {
     struct arch_frame *frame = &self->arch.frame;
     uint64_t address = frame->arg[0], priority = frame->arg[1];
-    struct thread *thread;
+    struct vcpu *vcpu;
 
     if (!self->task->vm) {
         return call_return(self, STATUS_BAD_ID);
     }
     if (!range_valid(address, PAGE_SIZE, USER_TOP) || priority < PRIORITY_MIN ||
-        priority > self->priority) {
+        priority > self->own_priority) {
         return call_return(self, STATUS_BAD_ARGUMENT);
     }
-    enum status status = make_vcpu(self, address, (uint8_t)priority, &thread);
+    enum status status = make_context(self, &vcpu);
 
     if (status == STATUS_OK) {
-        frame->arg[0] = thread->id;
+        status = make_thread(self->task, self->cpu, address, (uint8_t)priority, vcpu);
+        if (status == STATUS_OK) {
+            frame->arg[0] = vcpu->thread->id;
+        } else {
+            free_context(&self->task->quota, vcpu);
+        }
     }
     return call_return(self, status);
 }
 
-/* The caller's vCPU of that name, or NULL. */
+/* The vCPU of that name of the caller's task, on any processor; or NULL. */
 static struct vcpu *find_vcpu(const struct thread *self, uint64_t id)
 {
     struct thread *thread = thread_find((thread_id)id);
 
-    return thread && thread->vcpu && thread->task == self->task ? thread->vcpu : NULL;
+    return thread && thread->task == self->task ? thread->vcpu : NULL;
 }
 
 /* ... that waits for its handler, this thread. */
@@ -196,12 +241,6 @@ static struct vcpu *find_stopped(struct thread *self, uint64_t id)
     return vcpu;
 }
 
-/* Makes sure that the state is where the backend can reach it: not in another processor. */
-static void reach(struct thread *self, struct vcpu *vcpu)
-{
-    take_processor(self->cpu, vcpu);
-}
-
 struct thread *call_vcpu_state_get(struct thread *self)
 {
     uint64_t groups = self->arch.frame.arg[1];
@@ -213,7 +252,7 @@ struct thread *call_vcpu_state_get(struct thread *self)
     if (groups & ~(uint64_t)STATE_ALL) {
         return call_return(self, STATUS_BAD_ARGUMENT);
     }
-    reach(self, vcpu);
+    take_processor(self->cpu, vcpu);
     groups |= groups & STATE_SEGMENTS ? STATE_CODE : 0;
     virt->state_get(vcpu, (uint32_t)groups);
     vcpu->state->valid |= (uint32_t)groups;
@@ -296,11 +335,20 @@ struct thread *call_vcpu_state_set(struct thread *self)
     if (groups & ~(uint64_t)STATE_ALL) {
         return call_return(self, STATUS_BAD_ARGUMENT);
     }
-    reach(self, vcpu);
+    take_processor(self->cpu, vcpu);
     enum status status = load_state(vcpu, (uint32_t)groups);
 
     virt->leave(vcpu);
     return call_return(self, status);
+}
+
+void virt_recall(struct thread *thread)
+{
+    struct vcpu *vcpu = thread->vcpu;
+
+    if (!vcpu->stopped) {
+        vcpu->recall = true;
+    }
 }
 
 struct thread *call_vcpu_recall(struct thread *self)
@@ -310,8 +358,10 @@ struct thread *call_vcpu_recall(struct thread *self)
     if (!vcpu) {
         return call_return(self, STATUS_BAD_ID);
     }
-    if (!vcpu->stopped) {
-        vcpu->recall = true;
+    if (vcpu->thread->cpu == self->cpu) {
+        virt_recall(vcpu->thread);
+    } else {
+        remote_poke(vcpu->thread, POKE_RECALL);
     }
     return call_return(self, STATUS_OK);
 }
@@ -324,7 +374,7 @@ struct thread *call_vcpu_run(struct thread *self)
     if (!vcpu) {
         return self;
     }
-    reach(self, vcpu);
+    take_processor(self->cpu, vcpu);
     enum status status = load_irq(vcpu);
 
     if (status == STATUS_OK) {

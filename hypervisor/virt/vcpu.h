@@ -8,9 +8,9 @@
 struct thread;
 struct vm;
 
+/* In a frame of its own, the first part of the backend's struct. */
 struct vcpu {
-    struct vcpu_state *state; /* 0x00 the state page, kernel's mapping (entry.S) */
-    void *backend;            /* 0x08 owned by the backend (entry.S) */
+    struct vcpu_state *state; /* the state page, kernel's mapping */
     struct vm *vm;
     struct thread *thread;
     struct thread *handler;   /* gets the exits */
@@ -20,5 +20,3 @@ struct vcpu {
     bool recall;              /* exit with EXIT_RECALL before the next entry */
     bool stopped;             /* has exited and waits for its handler's reply */
 };
-_Static_assert(offsetof(struct vcpu, state) == 0x00, "entry.S");
-_Static_assert(offsetof(struct vcpu, backend) == 0x08, "entry.S");

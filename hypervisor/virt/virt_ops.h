@@ -32,45 +32,31 @@ struct vcpu_event {
     uint8_t insn_length; /* of a software event, for VMX */
 };
 
-/* What is intercepted of an MSR. */
-enum msr_intercept {
-    MSR_INTERCEPT_READ = 1,
-    MSR_INTERCEPT_WRITE = 2,
-};
-
 struct virt_ops {
     const char *name; /* "VMX" or "SVM", for the boot log only */
 
     /* -- All VMs ------------------------------------------------------------------------ */
 
-    /* Can this CPU do it? Returns NULL and the capabilities, or the name of what is missing
-     * ("VMX is disabled by the firmware (IA32_FEATURE_CONTROL)"). Changes nothing. */
+    /* Can the calling processor do it? Returns NULL and the capabilities, or the name of what is
+     * missing ("VMX is disabled by the firmware (IA32_FEATURE_CONTROL)"). Changes nothing. */
     const char *(*probe)(uint32_t *caps);
     /* Turns virtualization on for the calling processor. Frames come from `quota` (the kernel's
-     * own). Called once per processor, before any other function below. */
+     * own). Called once per processor, before any other function below; on the boot processor
+     * first, where it notes what is the same on all. UNSUPPORTED: this one is not like it. */
     enum status (*cpu_enable)(struct cpu *cpu, struct quota *quota);
     /* Turns it off again, before the machine is reset or stopped. */
     void (*cpu_disable)(struct cpu *cpu);
     /* How a guest-physical space is written; used with arch_space_*. */
     const struct page_format *gpa_format;
 
-    /* -- One VM: `vm->backend` is this backend's own ------------------------------------- */
+    /* -- One vCPU, whose struct begins the backend's own, in one frame --------------------- */
 
-    /* Intercept maps with every port and MSR intercepted but those the hardware switches with
-     * the guest's state (FS_BASE, GS_BASE, KERNEL_GS_BASE). Frames charged to vm->quota. */
-    enum status (*vm_init)(struct vm *vm);
-    void (*vm_destroy)(struct vm *vm);
-    /* The guest-physical space has lost or changed translations: no processor may use a cached
-     * one at a later entry. Called after the tables were changed; vm->generation has grown. */
-    void (*vm_flush)(struct vm *vm);
-    void (*vm_port_intercept)(struct vm *vm, uint16_t first, uint32_t count, bool on);
-    /* `intercept`: enum msr_intercept. UNSUPPORTED for an MSR outside the hardware's map. */
-    enum status (*vm_msr_intercept)(struct vm *vm, uint32_t msr, unsigned intercept);
-
-    /* -- One vCPU: `vcpu->backend` is this backend's own ---------------------------------- */
-
-    /* Control structure in the state after reset: real mode at ffff:0 (SDM vol 3, 9.1.1). */
+    /* Control structure in the state after reset: real mode at ffff:0 (SDM vol 3, 9.1.1). Every
+     * port and MSR is intercepted but those MSRs that the hardware switches with the guest's state
+     * (FS_BASE, GS_BASE, KERNEL_GS_BASE). The frame comes zeroed but for vcpu's own fields; more
+     * are charged to vm->quota. NO_MEMORY: none is held. With the kernel's lock. */
     enum status (*vcpu_init)(struct vcpu *vcpu);
+    /* Gives back what vcpu_init took, on any processor; no processor has it loaded. */
     void (*vcpu_destroy)(struct vcpu *vcpu);
     /* Another vCPU ran here before, or none: brings in what `enter` does not switch. */
     void (*load)(struct vcpu *vcpu);
@@ -80,7 +66,9 @@ struct virt_ops {
      * next `enter` undoes it. */
     void (*leave)(struct vcpu *vcpu);
     /* Enters the guest and returns after its exit, with interrupts off and the host's state
-     * whole. General registers run in vcpu->state->gpr (RSP by groups below). */
+     * whole. General registers run in vcpu->state->gpr (RSP by groups below). Before that it
+     * compares vm->generation with what it knows, so that no translation is used that the
+     * guest-physical space had lost when `enter` was called. */
     void (*enter)(struct vcpu *vcpu);
     /* After `enter`: why? Fills *exit, and vcpu->event with an event whose delivery the exit
      * interrupted. */

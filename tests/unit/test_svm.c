@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sources: hypervisor/x86/svm/svm_exit.c hypervisor/x86/svm/svm_state.c hypervisor/x86/svm/svm_vm.c hypervisor/x86/svm/svm_vcpu.c hypervisor/kernel/memory.c */
+/* sources: hypervisor/x86/svm/svm_exit.c hypervisor/x86/svm/svm_state.c hypervisor/x86/svm/svm_maps.c hypervisor/x86/svm/svm_vcpu.c hypervisor/kernel/memory.c */
 /* cflags: -Itests/unit/fake -Ihypervisor/x86/plain */
 /* What SVM says, and what may be said to it: exits, state, intercepts, tags. The one instruction
  * of it, VMRUN, is played by svm_run below. */
@@ -26,8 +26,6 @@ static struct svm_cpu processors[2];
 static struct svm_cpu *processor;
 static void (*on_run)(struct vmcb *vmcb, uint64_t *gpr);
 static uint64_t xcr0;
-static unsigned fpus;
-static struct fpu *const an_fpu = (struct fpu *)&fpus;
 
 struct svm_cpu *svm_this_cpu(void)
 {
@@ -51,21 +49,9 @@ void panic(const char *format, ...)
     abort();
 }
 
-struct fpu *fpu_create(struct quota *quota)
+void fpu_init(struct fpu *fpu)
 {
-    if (quota->used == quota->limit) {
-        return NULL;
-    }
-    quota->used++;
-    fpus++;
-    return an_fpu;
-}
-
-void fpu_destroy(struct fpu *fpu, struct quota *quota)
-{
-    assert_ptr_equal(fpu, an_fpu);
-    quota->used--;
-    fpus--;
+    fpu->xcr0 = 1;
 }
 
 void fpu_save(struct fpu *fpu)
@@ -99,9 +85,9 @@ void fpu_set_xcr0(uint64_t value)
 static _Alignas(4096) uint8_t pool[FRAMES * PAGE_SIZE];
 static struct quota quota;
 static struct vm vm;
-static struct vcpu vcpus[2];
+static struct svm_vcpu vcpus[2];
 static struct vcpu_state pages[2];
-static struct vcpu *const vcpu = &vcpus[0];
+static struct vcpu *const vcpu = &vcpus[0].vcpu;
 
 static struct vmcb *vmcb_of(const struct vcpu *of)
 {
@@ -114,11 +100,11 @@ static int set_up(void **state)
     memory_init(pool, sizeof(pool));
     quota = (struct quota){.limit = 32};
     vm = (struct vm){.quota = &quota, .generation = 1, .gpa = {.root = 0x1234000}};
-    assert_int_equal(svm_vm_init(&vm), STATUS_OK);
+    svm_make_maps();
     memset(pages, 0, sizeof(pages));
     for (unsigned i = 0; i < 2; i++) {
-        vcpus[i] = (struct vcpu){.vm = &vm, .state = &pages[i]};
-        assert_int_equal(svm_vcpu_init(&vcpus[i]), STATUS_OK);
+        vcpus[i] = (struct svm_vcpu){.vcpu = {.vm = &vm, .state = &pages[i]}};
+        assert_int_equal(svm_vcpu_init(&vcpus[i].vcpu), STATUS_OK);
         processors[i] =
             (struct svm_cpu){.host_physical = 0x77000, .asid_count = 4, .asid_next = 4};
     }
@@ -132,11 +118,9 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    svm_vcpu_destroy(&vcpus[0]);
-    svm_vcpu_destroy(&vcpus[1]);
-    svm_vm_destroy(&vm);
+    svm_vcpu_destroy(&vcpus[0].vcpu);
+    svm_vcpu_destroy(&vcpus[1].vcpu);
     assert_int_equal(quota.used, 0);
-    assert_int_equal(fpus, 0);
     return 0;
 }
 
@@ -625,12 +609,11 @@ static void test_random_state(void **state)
 
 static unsigned msr_bits(uint32_t msr)
 {
-    const struct svm_vm *svm = vm.backend;
     uint32_t bit = msr < 0x2000       ? msr * 2
                    : msr < 0xc0002000 ? 0x4000 + (msr - 0xc0000000) * 2
                                       : 0x8000 + (msr - 0xc0010000) * 2;
 
-    return svm->msrpm[bit / 8] >> bit % 8 & 3;
+    return svm_msr_map[bit / 8] >> bit % 8 & 3;
 }
 
 static void test_msr_map(void **state)
@@ -647,23 +630,6 @@ static void test_msr_map(void **state)
     for (uint32_t msr = 0xc0000100; msr <= 0xc0000102; msr++) {
         assert_int_equal(msr_bits(msr), 0);
     }
-    assert_int_equal(svm_vm_msr_intercept(&vm, 0xc0010015, MSR_INTERCEPT_WRITE), STATUS_OK);
-    assert_int_equal(msr_bits(0xc0010014), 3);
-    assert_int_equal(msr_bits(0xc0010015), 2);
-    assert_int_equal(msr_bits(0xc0010016), 3);
-    assert_int_equal(svm_vm_msr_intercept(&vm, 0x1fff, MSR_INTERCEPT_READ), STATUS_OK);
-    assert_int_equal(msr_bits(0x1fff), 1);
-    assert_int_equal(svm_vm_msr_intercept(&vm, 0x2000, 0), STATUS_UNSUPPORTED);
-    assert_int_equal(svm_vm_msr_intercept(&vm, 0xbfffffff, 0), STATUS_UNSUPPORTED);
-    assert_int_equal(svm_vm_msr_intercept(&vm, 0xc0002000, 0), STATUS_UNSUPPORTED);
-    assert_int_equal(svm_vm_msr_intercept(&vm, 0xc0012000, 0), STATUS_UNSUPPORTED);
-}
-
-static bool port_bit(uint32_t port)
-{
-    const struct svm_vm *svm = vm.backend;
-
-    return svm->iopm[port / 8] >> port % 8 & 1;
 }
 
 static void test_port_map(void **state)
@@ -671,16 +637,7 @@ static void test_port_map(void **state)
     (void)state;
     /* A wide access to the last port looks at bits behind it (APM vol 2, 15.10.1). */
     for (uint32_t port = 0; port < 0x10000 + 3; port++) {
-        assert_true(port_bit(port));
-    }
-    svm_vm_port_intercept(&vm, 0x3f8, 8, false);
-    svm_vm_port_intercept(&vm, 0xffff, 1, false);
-    for (uint32_t port = 0; port < 0x10000 + 3; port++) {
-        assert_int_equal(port_bit(port), !((port >= 0x3f8 && port < 0x400) || port == 0xffff));
-    }
-    svm_vm_port_intercept(&vm, 0, 0x10000, true);
-    for (uint32_t port = 0; port < 0x10000 + 3; port++) {
-        assert_true(port_bit(port));
+        assert_true(svm_port_map[port / 8] >> port % 8 & 1);
     }
 }
 
@@ -802,7 +759,7 @@ static unsigned flushes, entries;
 static void check_tag(struct vmcb *vmcb, uint64_t *gpr)
 {
     struct cached *cache = caches[processor - processors];
-    unsigned who = vmcb == vmcb_of(&vcpus[0]) ? 0 : 1;
+    unsigned who = vmcb == vmcb_of(&vcpus[0].vcpu) ? 0 : 1;
 
     (void)gpr;
     entries++;
@@ -825,7 +782,6 @@ static void check_tag(struct vmcb *vmcb, uint64_t *gpr)
 static void change_tables(void)
 {
     vm.generation++;
-    svm_vm_flush(&vm);
     versions[0]++;
     versions[1]++;
 }
@@ -835,7 +791,7 @@ static void change_root(unsigned who, uint64_t cr3)
     struct vcpu_state in = linux_state();
 
     in.cr3 = cr3;
-    assert_int_equal(svm_state_set(&vcpus[who], &in, STATE_CONTROL), STATUS_OK);
+    assert_int_equal(svm_state_set(&vcpus[who].vcpu, &in, STATE_CONTROL), STATUS_OK);
     versions[who]++;
 }
 
@@ -843,8 +799,8 @@ static void change_memory_types(unsigned who)
 {
     struct vcpu_state in = linux_state();
 
-    in.pat ^= vmcb_of(&vcpus[who])->pat == in.pat ? 1 : 0; /* WB or UC- */
-    assert_int_equal(svm_state_set(&vcpus[who], &in, STATE_MSRS), STATUS_OK);
+    in.pat ^= vmcb_of(&vcpus[who].vcpu)->pat == in.pat ? 1 : 0; /* WB or UC- */
+    assert_int_equal(svm_state_set(&vcpus[who].vcpu, &in, STATE_MSRS), STATUS_OK);
     versions[who]++;
 }
 
@@ -860,8 +816,8 @@ static void enter_in_vain(unsigned who)
     struct vcpu_exit exit;
 
     on_run = refuse_entry;
-    svm_enter(&vcpus[who]);
-    svm_decode(&vcpus[who], &exit);
+    svm_enter(&vcpus[who].vcpu);
+    svm_decode(&vcpus[who].vcpu, &exit);
     assert_int_equal(exit.reason, EXIT_INVALID_STATE);
     versions[who]++;
     on_run = check_tag;
@@ -896,7 +852,7 @@ static void test_tags(void **state)
             enter_in_vain(who);
             break;
         default:
-            svm_enter(&vcpus[who]);
+            svm_enter(&vcpus[who].vcpu);
             break;
         }
     }
@@ -930,19 +886,15 @@ static void test_quota(void **state)
     struct quota small = {0};
     struct vm other = {.quota = &small, .generation = 1};
 
-    for (small.limit = 0; svm_vm_init(&other) != STATUS_OK; small.limit++) {
+    struct vcpu_state page = {0};
+    static struct svm_vcpu one;
+
+    one.vcpu = (struct vcpu){.vm = &other, .state = &page};
+    for (; svm_vcpu_init(&one.vcpu) != STATUS_OK; small.limit++) {
         assert_int_equal(small.used, 0);
     }
-    uint64_t of_vm = small.used;
-    struct vcpu_state page = {0};
-    struct vcpu one = {.vm = &other, .state = &page};
-
-    for (; svm_vcpu_init(&one) != STATUS_OK; small.limit++) {
-        assert_int_equal(small.used, of_vm);
-    }
-    svm_vcpu_destroy(&one);
-    assert_int_equal(small.used, of_vm);
-    svm_vm_destroy(&other);
+    assert_int_equal(small.used, small.limit);
+    svm_vcpu_destroy(&one.vcpu);
     assert_int_equal(small.used, 0);
 }
 

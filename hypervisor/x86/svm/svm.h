@@ -4,8 +4,7 @@
 #include "virt/vcpu.h"
 #include "virt/vm.h"
 #include "vmcb.h"
-
-struct fpu;
+#include "x86/fpu.h"
 
 /* One processor: its host state for VMLOAD and its address-space identifiers. */
 struct svm_cpu {
@@ -18,24 +17,19 @@ struct svm_cpu {
 };
 extern struct svm_cpu svm_cpus[];
 
-/* One VM. */
-struct svm_vm {
-    uint8_t *iopm;          /* 12 KiB: bit per port, set = intercepted (APM vol 2, 15.10.1) */
-    uint8_t *msrpm;         /* 8 KiB: two bits per MSR, read and write (15.11) */
-};
-enum { SVM_IOPM_FRAMES = 3, SVM_MSRPM_FRAMES = 2 };
-
 /* One vCPU. */
 struct svm_vcpu {
-    struct vmcb *vmcb;      /* 0x00 */
+    struct vcpu vcpu;
+    struct vmcb *vmcb;
     phys_addr vmcb_physical;
-    struct fpu *fpu;
     uint64_t dr[4];         /* DR0..3 while another vCPU has the processor */
     const struct svm_cpu *asid_cpu; /* which processor gave it its identifier, */
     uint64_t asid_epoch;            /* when, */
     uint64_t generation;    /* and the guest-physical space's generation then; 0: take another */
     bool window;            /* exit when an interrupt can be taken */
+    struct fpu fpu;
 };
+_Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE, "one frame");
 
 /* entry.S: GIF is set and interrupts are off before and after; the guest's general registers but
  * RAX and RSP run in gpr, those two in the VMCB. */
@@ -45,12 +39,9 @@ void svm_run(phys_addr vmcb, uint64_t *gpr, phys_addr host_vmcb);
 struct svm_cpu *svm_this_cpu(void);
 /* Does an entry keep the interrupt shadow from a virtual interrupt (APM vol 2, 15.21.5)? */
 extern bool svm_keeps_shadow;
-/* svm_vm.c */
-enum status svm_vm_init(struct vm *vm);
-void svm_vm_destroy(struct vm *vm);
-void svm_vm_flush(struct vm *vm);
-void svm_vm_port_intercept(struct vm *vm, uint16_t first, uint32_t count, bool on);
-enum status svm_vm_msr_intercept(struct vm *vm, uint32_t msr, unsigned intercept);
+/* svm_maps.c */
+extern uint8_t svm_port_map[], svm_msr_map[];
+void svm_make_maps(void);
 /* svm_state.c */
 void svm_state_get(struct vcpu *vcpu, uint32_t groups);
 enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups);
@@ -86,5 +77,5 @@ void svm_irq_window(struct vcpu *vcpu, bool on);
 
 static inline struct svm_vcpu *svm_of(const struct vcpu *vcpu)
 {
-    return vcpu->backend;
+    return (struct svm_vcpu *)vcpu;
 }

@@ -9,6 +9,7 @@
 #include "kernel/thread.h"
 #include "x86/fpu.h"
 #include "x86/instr.h"
+#include "x86/layout.h"
 
 #define EFER_SVME (1UL << 12)
 #define RFLAGS_IF (1UL << 9)
@@ -46,28 +47,26 @@ static void set_intercepts(struct vmcb *vmcb)
                         INTERCEPT_MWAIT | INTERCEPT_XSETBV | INTERCEPT_RDPRU;
 }
 
+/* The maps stand in the kernel's image. */
+static phys_addr map_physical(const uint8_t *map)
+{
+    return (phys_addr)map - KERNEL_IMAGE_OFFSET;
+}
+
 enum status svm_vcpu_init(struct vcpu *vcpu)
 {
-    struct quota *quota = vcpu->vm->quota;
-    struct svm_vm *svm_vm = vcpu->vm->backend;
-    struct svm_vcpu *svm = frame_alloc(quota);
+    struct svm_vcpu *svm = svm_of(vcpu);
+    struct vmcb *vmcb = frame_alloc(vcpu->vm->quota);
 
-    if (!svm) {
+    if (!vmcb) {
         return STATUS_NO_MEMORY;
     }
-    vcpu->backend = svm;
-    svm->vmcb = frame_alloc(quota);
-    svm->fpu = fpu_create(quota);
-    if (!svm->vmcb || !svm->fpu) {
-        svm_vcpu_destroy(vcpu);
-        return STATUS_NO_MEMORY;
-    }
-    svm->vmcb_physical = arch_pool_physical(svm->vmcb);
-    struct vmcb *vmcb = svm->vmcb;
-
+    svm->vmcb = vmcb;
+    svm->vmcb_physical = arch_pool_physical(vmcb);
+    fpu_init(&svm->fpu);
     set_intercepts(vmcb);
-    vmcb->iopm_base = arch_pool_physical(svm_vm->iopm);
-    vmcb->msrpm_base = arch_pool_physical(svm_vm->msrpm);
+    vmcb->iopm_base = map_physical(svm_port_map);
+    vmcb->msrpm_base = map_physical(svm_msr_map);
     vmcb->virtual_interrupt = V_INTR_MASKING;
     vmcb->nested_control = 1;
     vmcb->nested_cr3 = vcpu->vm->gpa.root;
@@ -77,17 +76,7 @@ enum status svm_vcpu_init(struct vcpu *vcpu)
 
 void svm_vcpu_destroy(struct vcpu *vcpu)
 {
-    struct quota *quota = vcpu->vm->quota;
-    struct svm_vcpu *svm = svm_of(vcpu);
-
-    if (svm->vmcb) {
-        frame_free(quota, svm->vmcb);
-    }
-    if (svm->fpu) {
-        fpu_destroy(svm->fpu, quota);
-    }
-    frame_free(quota, svm);
-    vcpu->backend = NULL;
+    frame_free(vcpu->vm->quota, svm_of(vcpu)->vmcb);
 }
 
 /* ---- The processor changes its vCPU -------------------------------------------------------- */
@@ -96,7 +85,7 @@ void svm_load(struct vcpu *vcpu)
 {
     const struct svm_vcpu *svm = svm_of(vcpu);
 
-    fpu_load(svm->fpu);
+    fpu_load(&svm->fpu);
     __asm__ volatile("mov %0, %%db0\n\tmov %1, %%db1\n\tmov %2, %%db2\n\tmov %3, %%db3"
                      :
                      : "r"(svm->dr[0]), "r"(svm->dr[1]), "r"(svm->dr[2]), "r"(svm->dr[3]));
@@ -106,7 +95,7 @@ void svm_unload(struct vcpu *vcpu)
 {
     struct svm_vcpu *svm = svm_of(vcpu);
 
-    fpu_save(svm->fpu);
+    fpu_save(&svm->fpu);
     __asm__ volatile("mov %%db0, %0\n\tmov %%db1, %1\n\tmov %%db2, %2\n\tmov %%db3, %3"
                      : "=r"(svm->dr[0]), "=r"(svm->dr[1]), "=r"(svm->dr[2]), "=r"(svm->dr[3]));
 }
@@ -171,7 +160,7 @@ void svm_enter(struct vcpu *vcpu)
     struct svm_cpu *cpu = svm_this_cpu();
     uint64_t *gpr = vcpu->state->gpr;
 
-    take_asid(cpu, svm, vcpu->vm->generation);
+    take_asid(cpu, svm, __atomic_load_n(&vcpu->vm->generation, __ATOMIC_RELAXED));
     if (svm->window) {
         set_window(svm);
     }

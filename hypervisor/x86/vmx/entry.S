@@ -3,10 +3,10 @@
  * Into the guest and out again. Its general registers run where they stand, in the state page;
  * RSP, RIP and RFLAGS are the VMCS's. The host's registers wait on its kernel stack.
  */
-#define RUN_GPR 0x00      /* offsets in struct vmx_vcpu, pinned in vmx.h */
-#define RUN_HOST_RSP 0x08
-#define RUN_LAUNCHED 0x10
-#define RUN_FAILED 0x11
+#define RUN_GPR 0x80      /* offsets in struct vmx_vcpu, pinned in vmx.h */
+#define RUN_HOST_RSP 0x88
+#define RUN_LAUNCHED 0x90
+#define RUN_FAILED 0x91
 
 #define VMCS_HOST_RSP 0x6c14
 

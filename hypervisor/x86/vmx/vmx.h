@@ -4,6 +4,7 @@
 #include "kernel/arch.h"
 #include "virt/vcpu.h"
 #include "virt/vm.h"
+#include "x86/fpu.h"
 #include "x86/vmx/exit.h"
 #include "x86/vmx/features.h"
 #include "x86/vmx/state.h"
@@ -45,34 +46,18 @@ extern struct vmx_limits vmx_limits;
 /* The calling processor's. */
 struct vmx_cpu *vmx_this_cpu(void);
 
-/* ---- One VM ------------------------------------------------------------------------------- */
-
-/* `vm->backend`: four frames in a row, of which the hardware sees three. */
-struct vmx_vm {
-    uint8_t io_bitmap[2][PAGE_SIZE]; /* 0x0000 bit set: the port exits (SDM vol 3, 24.6.4) */
-    uint8_t msr_bitmap[PAGE_SIZE];   /* 0x2000 (SDM vol 3, 24.6.9) */
-    /* Per processor: the vm->generation up to which it has forgotten translations. */
-    uint64_t flushed[PAGE_SIZE / 8];
-};
-_Static_assert(offsetof(struct vmx_vm, msr_bitmap) == 0x2000, "SDM vol 3, 24.6.9");
-#define VMX_VM_FRAMES 4
-_Static_assert(sizeof(struct vmx_vm) == VMX_VM_FRAMES * PAGE_SIZE, "frames_alloc");
-
-enum status vmx_vm_init(struct vm *vm);
-void vmx_vm_destroy(struct vm *vm);
-void vmx_vm_flush(struct vm *vm);
-void vmx_vm_port_intercept(struct vm *vm, uint16_t first, uint32_t count, bool on);
-enum status vmx_vm_msr_intercept(struct vm *vm, uint32_t msr, unsigned intercept);
-/* EPTP of the VM's guest-physical space. */
-uint64_t vmx_vm_eptp(const struct vm *vm);
+/* vmx_maps.c */
+extern uint8_t vmx_port_map[], vmx_msr_map[];
+void vmx_make_maps(void);
 
 /* ---- One vCPU ----------------------------------------------------------------------------- */
 
 struct vmx_vcpu {
-    uint64_t *gpr;      /* 0x00 entry.S: the state page's */
-    uint64_t host_rsp;  /* 0x08 entry.S: what VMCS_HOST_RSP holds */
-    uint8_t launched;   /* 0x10 entry.S: VMRESUME instead of VMLAUNCH */
-    uint8_t failed;     /* 0x11 entry.S: the last entry was refused with VMfail */
+    struct vcpu vcpu;
+    _Alignas(128) uint64_t *gpr; /* 0x80 entry.S: the state page's */
+    uint64_t host_rsp;  /* 0x88 entry.S: what VMCS_HOST_RSP holds */
+    uint8_t launched;   /* 0x90 entry.S: VMRESUME instead of VMLAUNCH */
+    uint8_t failed;     /* 0x91 entry.S: the last entry was refused with VMfail */
 
     bool away;          /* user code may have run: CR2 and SYSCALL's MSRs are not the guest's */
     bool flush_vpid;    /* before the next entry */
@@ -94,13 +79,12 @@ struct vmx_vcpu {
 
     struct vmx_cpu *cpu; /* whose host state the VMCS holds; NULL: none yet */
     struct vmx_region *vmcs;
-    struct fpu *fpu;
-    struct vmx_raw_exit raw; /* the last exit */
+    struct fpu fpu;
 };
-_Static_assert(offsetof(struct vmx_vcpu, gpr) == 0x00, "entry.S");
-_Static_assert(offsetof(struct vmx_vcpu, host_rsp) == 0x08, "entry.S");
-_Static_assert(offsetof(struct vmx_vcpu, launched) == 0x10, "entry.S");
-_Static_assert(offsetof(struct vmx_vcpu, failed) == 0x11, "entry.S");
+_Static_assert(offsetof(struct vmx_vcpu, gpr) == 0x80, "entry.S");
+_Static_assert(offsetof(struct vmx_vcpu, host_rsp) == 0x88, "entry.S");
+_Static_assert(offsetof(struct vmx_vcpu, launched) == 0x90, "entry.S");
+_Static_assert(offsetof(struct vmx_vcpu, failed) == 0x91, "entry.S");
 _Static_assert(sizeof(struct vmx_vcpu) <= PAGE_SIZE, "one frame");
 
 /*
@@ -109,6 +93,11 @@ _Static_assert(sizeof(struct vmx_vcpu) <= PAGE_SIZE, "one frame");
  * #AC. Those it gets back (vmx_exit.c).
  */
 #define VMX_EXCEPTIONS (1u << 1 | 1u << 17 | 1u << 18)
+
+static inline struct vmx_vcpu *vmx_of(const struct vcpu *vcpu)
+{
+    return (struct vmx_vcpu *)vcpu;
+}
 
 /* entry.S: enters the guest and returns after its exit, or after VMfail. */
 void vmx_run(struct vmx_vcpu *vmx);

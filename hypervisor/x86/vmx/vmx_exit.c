@@ -163,7 +163,7 @@ static __attribute__((noinline)) void decode_more(struct vcpu *vcpu, uint32_t re
 
 void vmx_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
-    struct vmx_vcpu *vmx = vcpu->backend;
+    struct vmx_vcpu *vmx = vmx_of(vcpu);
 
     if (vmx->failed) {
         decode_refusal(exit);

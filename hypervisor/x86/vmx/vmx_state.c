@@ -22,7 +22,7 @@ static void know_ip(struct vmx_vcpu *vmx)
 
 bool vmx_interruptible(const struct vcpu *vcpu)
 {
-    struct vmx_vcpu *vmx = vcpu->backend;
+    struct vmx_vcpu *vmx = vmx_of(vcpu);
 
     know_ip(vmx);
     return (vmx->rflags & RFLAGS_IF) &&
@@ -110,7 +110,7 @@ static __attribute__((noinline)) void get_others(const struct vmx_vcpu *vmx,
 
 void vmx_state_get(struct vcpu *vcpu, uint32_t groups)
 {
-    struct vmx_vcpu *vmx = vcpu->backend;
+    struct vmx_vcpu *vmx = vmx_of(vcpu);
     struct vcpu_state *state = vcpu->state;
 
     if (groups & STATE_IP) {
@@ -255,8 +255,8 @@ static RARE enum status check_and_load(struct vmx_vcpu *vmx, const struct vcpu_s
 
 enum status vmx_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups)
 {
-    if (groups != STATE_IP || !only_rip_differs(vcpu->backend, in)) {
-        return check_and_load(vcpu->backend, in, groups);
+    if (groups != STATE_IP || !only_rip_differs(vmx_of(vcpu), in)) {
+        return check_and_load(vmx_of(vcpu), in, groups);
     }
     if (!vmx_canonical(in->rip)) {
         return STATUS_BAD_ARGUMENT;
