@@ -114,6 +114,7 @@ struct system_config {
     uint32_t channel_count;
     const struct channel_config *channel;
     uint8_t module_action[HEALTH_ERROR_COUNT]; /* errors that are no partition's */
+    uint64_t frame_ns;       /* major frame of the schedule at boot; 0: none */
 };
 extern const struct system_config system_config;
 
