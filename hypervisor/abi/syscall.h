@@ -5,7 +5,7 @@
  * R8, R9; the status comes back in RAX (enum status), results in the argument registers as each
  * call says, every other argument register unchanged. RCX and R11 are lost to the instruction.
  *
- * "Child" is a task that the caller's task has made. Sizes are bytes and multiples of a page,
+ * "Child" is a task that the caller's task has made; its own task is named 0. Sizes are bytes and multiples of a page,
  * addresses page-aligned, ranges half-open.
  *
  * No call keeps the processor for long. One marked "in steps" does a bounded part of its work,
@@ -77,7 +77,7 @@ enum syscall {
     /* a0 = own task or child, a1 = entry, a2 = stack pointer, a3 = priority 1..255 (at most the
      * task's) | processor << 8, a4 = argument in RDI, a5 = ThreadID of its exception handler, a
      * thread of the same task or of the caller's on the same processor, or 0: an exception ends
-     * the task → a0 = ThreadID. The thread is ready at once. */
+     * the task → a0 = ThreadID, a1 = the caller's own. The thread is ready at once. */
     SYS_THREAD_CREATE,
     /* Ends the calling thread. Does not return; its kernel memory comes back with its task's. */
     SYS_THREAD_END,
