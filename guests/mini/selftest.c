@@ -7,8 +7,8 @@
 #include "guest.h"
 #include "trap.h"
 
-#define UART_MMIO 0xd0000000UL /* CONFIG_VM0_UART_MMIO */
-#define RAM_SIZE 0x800000UL    /* CONFIG_VM0_MEMORY_MIB */
+#define UART_MMIO 0xd0000000UL /* CONFIG_PART0_UART_MMIO */
+#define RAM_SIZE 0x800000UL    /* CONFIG_PART0_MEMORY_MIB */
 #define PT_PLACE 0x400000UL    /* 2 MiB that the guest maps itself */
 #define BOOT_DIRECTORY 0xb000UL /* the first page directory (vmm/boot.h) */
 

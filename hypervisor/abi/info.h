@@ -30,7 +30,7 @@ enum virt_cap {
 
 /* Mapped in σ0 at USER_BOOT_INFO. */
 #define BOOT_REGIONS_MAX 64
-#define BOOT_MODULES_MAX 16
+#define BOOT_MODULES_MAX 32
 #define BOOT_NAME_MAX 64
 
 struct boot_region {

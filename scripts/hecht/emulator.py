@@ -41,6 +41,7 @@ class Settings:
     emulator: str = "qemu"
     cpu: str = "max"
     memory_mib: int = 512
+    processors: int = 1
     medium: str = "cd"
     firmware: str = "bios"
     count: bool = False  # QEMU: one TSC tick is one instruction, and every run is the same
@@ -60,8 +61,9 @@ class Settings:
 
 def qemu_command(settings: Settings, console: str) -> list[str]:
     command = ["qemu-system-x86_64", "-accel", "tcg", "-machine", "pc", "-cpu", settings.cpu,
-               "-m", str(settings.memory_mib), "-nodefaults", "-vga", "std", "-display", "none",
-               "-no-reboot", "-chardev", f"socket,id=console,path={console}",
+               "-m", str(settings.memory_mib), "-smp", str(settings.processors),
+               "-nodefaults", "-vga", "std", "-display", "none", "-no-reboot",
+               "-chardev", f"socket,id=console,path={console}",
                "-serial", "chardev:console"]
     if settings.medium == "cd":
         command += ["-cdrom", str(settings.iso)]
@@ -87,7 +89,7 @@ config_interface: textconfig
 display_library: term
 romimage: file={BOCHS_BIOS}, options=fastboot
 vgaromimage: file={BOCHS_VGABIOS}
-cpu: model={settings.cpu}, count=1, ips={BOCHS_IPS}, reset_on_triple_fault=0, \
+cpu: model={settings.cpu}, count={settings.processors}, ips={BOCHS_IPS}, reset_on_triple_fault=0, \
 ignore_bad_msrs=0, mwait_is_nop=1
 memory: guest={settings.memory_mib}, host={settings.memory_mib}
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14

@@ -15,6 +15,7 @@ COUNTING_FLAGS := -Ihypervisor/x86/counting
 USER_FLAGS := $(COMMON_FLAGS) -fno-pic -Ihypervisor
 SIGMA0_FLAGS := $(USER_FLAGS) -Ihypervisor/system
 VMM_FLAGS := $(USER_FLAGS) -Ivmm
+NATIVE_FLAGS := $(USER_FLAGS) -Iguests/native/lib
 MINI_FLAGS := $(COMMON_FLAGS) -fno-pic -Ihypervisor -Iguests/mini/lib
 
 # Kernel, σ0 and VMMs are optimized as wholes: an eighth of the instructions of a round trip. Fat

@@ -27,6 +27,7 @@ def test_row(row: matrix.Row, request: pytest.FixtureRequest) -> None:
     settings = Settings(
         iso=row.iso, emulator=row.emulator, cpu=row.cpu, medium=row.medium,
         firmware=row.firmware, memory_mib=row.memory or model.emulator.memory // MIB,
+        processors=model.processors,
         start_time=START_TIME if row.emulator == "bochs" else None)
     log = ROOT / "build/tests" / f"{row.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
