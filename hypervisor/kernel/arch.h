@@ -69,6 +69,8 @@ _Noreturn void arch_resume_user(struct thread *thread);
 _Noreturn void arch_restart(struct cpu *cpu, struct thread *thread);
 /* Waits with interrupts on until one was handled; returns with interrupts off. */
 void arch_wait_for_interrupt(void);
+/* Takes the interrupts that are pending, in the middle of kernel work that is nobody's call. */
+void arch_take_interrupts(void);
 /* Fills a fresh frame: user mode, interrupts on, `argument` in arg[0]. */
 void arch_thread_init(struct arch_thread *thread, struct cpu *cpu, uint64_t entry, uint64_t stack,
                       uint64_t argument);

@@ -4,6 +4,7 @@
 #include "kernel/ipc.h"
 #include "kernel/log.h"
 #include "kernel/task.h"
+#include "kernel/virtualization.h"
 
 /* Who is told when something was typed. */
 static struct {

@@ -6,7 +6,6 @@
  */
 #include "kernel/arch.h"
 #include "kernel/sched.h"
-#include "kernel/timeout.h"
 #include "kernel/window.h"
 
 #define CPU_MAX PROCESSORS_MAX
@@ -19,9 +18,10 @@ struct cpu {
     struct ready_queue *own;        /* the window's time partition; τ0's where there is none */
     struct ready_queue *background; /* τ0's */
     struct ready_queue *queue[TIME_PARTITIONS_MAX]; /* one for each time partition */
-    struct timeout_queue timeouts;
     struct window_state window;
-    tsc_time slice_end; /* when the running thread's turn among its equals ends */
+    tsc_time slice_end;   /* when the running thread's turn among its equals ends */
+    tsc_time slice_ticks; /* how long a turn is */
+    bool turn_over;
     tsc_time timer;     /* what the timer is set to */
     /* The vCPU whose lazily switched state the processor holds; NULL without virtualization. */
     struct vcpu *vcpu;

@@ -31,7 +31,10 @@ void remote_sync(uint32_t processors);
 /* The processors that have the space loaded: those whose translations of it may be stale. */
 uint32_t remote_loaded(const struct arch_space *space);
 
-/* The kernel's lock: held by the calls that change tables of all. Interrupts are off; who waits
- * for it goes on serving others. */
-void kernel_lock(struct cpu *cpu);
+/*
+ * The kernel's lock: held by the calls that change tables of all. Interrupts are off; who waits
+ * for it goes on serving others, one of whom may have told the running thread to die: false, the
+ * lock is not held, and that thread must not be touched any more.
+ */
+bool kernel_lock(struct cpu *cpu);
 void kernel_unlock(void);

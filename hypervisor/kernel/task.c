@@ -3,6 +3,7 @@
 
 #include "abi/layout.h"
 #include "kernel/ipc.h"
+#include "kernel/remote.h"
 
 static struct task *tasks[TASK_MAX];
 static uint16_t generations[TASK_MAX];
@@ -18,33 +19,62 @@ static enum status task_name(struct task *task)
     for (uint32_t slot = 1; slot < TASK_MAX; slot++) {
         if (!tasks[slot]) {
             tasks[slot] = task;
-            task->id = (task_id)++generations[slot] << 16 | slot;
+            generations[slot] = (uint16_t)(generations[slot] % UINT16_MAX + 1); /* never 0 */
+            task->id = (task_id)generations[slot] << 16 | slot;
             return STATUS_OK;
         }
     }
     return STATUS_NO_SLOT;
 }
 
+void task_forget(const struct task *task)
+{
+    uint32_t slot = task->id & 0xffff;
+
+    tasks[slot] = NULL;
+    for (uint32_t i = 1; i < TASK_MAX; i++) {
+        if (tasks[i]) {
+            tasks[i]->rights.peers[slot / 64] &= ~(1UL << slot % 64);
+        }
+    }
+}
+
 /* The address space that every task starts with. */
 static enum status make_space(struct task *task)
 {
+    uint64_t done;
     enum status status = arch_space_init(&task->space, arch_user_format, &task->quota);
 
     if (status == STATUS_OK) {
-        status = arch_space_map(&task->space, USER_KERNEL_INFO,
-                                arch_pool_physical(kernel_info), PAGE_SIZE, MEM_READ,
-                                &task->quota);
+        status = arch_space_map(&task->space, USER_KERNEL_INFO, arch_pool_physical(kernel_info),
+                                PAGE_SIZE, MEM_READ, &task->quota, &done);
         if (status != STATUS_OK) {
-            arch_space_destroy(&task->space, &task->quota);
+            while (!arch_space_destroy(&task->space, &task->quota)) {
+            }
         }
     }
     return status;
 }
 
-enum status task_create(struct task *parent, uint64_t frames, struct task **out)
+static enum status fill(struct task *task)
 {
-    struct quota quota = {.limit = frames};
-    enum status status = parent ? quota_split(&parent->quota, &quota, frames) : STATUS_OK;
+    enum status status = make_space(task);
+
+    if (status == STATUS_OK) {
+        status = task_name(task);
+        if (status != STATUS_OK) {
+            while (!arch_space_destroy(&task->space, &task->quota)) {
+            }
+        }
+    }
+    return status;
+}
+
+enum status task_create(struct task *parent, const struct task_setup *setup, struct task **out)
+{
+    struct quota quota = {.limit = setup->frames};
+    enum status status =
+        parent ? quota_split(&parent->quota, &quota, setup->frames) : STATUS_OK;
 
     if (status != STATUS_OK) {
         return status;
@@ -53,29 +83,34 @@ enum status task_create(struct task *parent, uint64_t frames, struct task **out)
 
     status = STATUS_NO_MEMORY;
     if (task) {
-        *task = (struct task){.parent = parent, .quota = quota};
-        status = make_space(task);
+        *task = (struct task){
+            .parent = parent,
+            .quota = quota,
+            .processors = setup->processors,
+            .time_partition = setup->time_partition,
+            .priority = setup->priority,
+        };
+        status = fill(task);
         if (status == STATUS_OK) {
-            status = task_name(task);
-            if (status == STATUS_OK) {
-                *out = task;
-                return STATUS_OK;
+            if (parent) {
+                task->sibling = parent->children;
+                parent->children = task;
             }
-            arch_space_destroy(&task->space, &task->quota);
+            *out = task;
+            return STATUS_OK;
         }
         quota = task->quota;
         frame_free(&quota, task);
     }
     if (parent) {
-        parent->quota.used -= frames;
+        quota_return(&parent->quota, &quota);
     }
     return status;
 }
 
 struct task *task_find(task_id id)
 {
-    uint32_t slot = id & 0xffff;
-    struct task *task = slot < TASK_MAX ? tasks[slot] : NULL;
+    struct task *task = tasks[id % TASK_MAX];
 
     return task && task->id == id ? task : NULL;
 }
@@ -85,34 +120,71 @@ bool task_controls(const struct task *task, const struct task *other)
     return other == task || other->parent == task;
 }
 
-/* This task alone. */
-static void end_one(struct task *task, enum task_state how, uint64_t code, uint64_t detail)
+bool task_may_talk(const struct task *task, const struct task *other)
 {
-    task->state = how;
-    task->code = code;
-    task->detail = detail;
-    for (struct thread *thread = task->threads; thread; thread = thread->task_next) {
-        thread_kill(thread);
+    uint32_t slot = other->id & 0xffff;
+
+    return task_controls(task, other) || task->parent == other ||
+           (task->rights.peers[slot / 64] >> slot % 64 & 1) != 0;
+}
+
+struct task *task_after(struct task *task, const struct task *top)
+{
+    if (task->children) {
+        return task->children;
+    }
+    while (task != top && !task->sibling) {
+        task = task->parent;
+    }
+    return task == top ? NULL : task->sibling;
+}
+
+/* Kills up to `budget` threads of the task, but not the running one; returns what is left of it. */
+static unsigned end_threads(struct task *task, unsigned budget)
+{
+    struct cpu *cpu = arch_this_cpu();
+    struct thread **link = &task->threads;
+
+    for (struct thread *thread; (thread = *link) && budget > 0;) {
+        if (thread == cpu->current) {
+            link = &thread->task_next;
+            continue;
+        }
+        *link = thread->task_next;
+        thread->task_next = task->dead;
+        task->dead = thread;
+        if (thread->cpu == cpu) {
+            thread_kill(thread);
+        } else {
+            remote_poke(thread, POKE_END);
+        }
+        budget--;
+    }
+    return budget;
+}
+
+void task_mark_ended(struct task *task, enum task_state how, uint64_t code, uint64_t detail)
+{
+    if (task->state == TASK_RUNS) {
+        task->code = code;
+        task->detail = detail;
+        task->state = how;
     }
 }
 
-/* No recursion: how deep tasks stand under one another is theirs to say, the kernel's stack is
- * not. A child was made after its parent and stands in a higher slot, as no slot is used twice. */
-void task_end(struct task *task, enum task_state how, uint64_t code, uint64_t detail)
-{
-    if (task->state != TASK_RUNS) {
-        return;
-    }
-    end_one(task, how, code, detail);
-    for (uint32_t slot = 1; slot < TASK_MAX; slot++) {
-        struct task *other = tasks[slot];
+enum { THREADS_IN_STEP = 8 };
 
-        if (other && other->state == TASK_RUNS && other->parent &&
-            other->parent->state != TASK_RUNS) {
-            end_one(other, TASK_ENDED, 0, 0);
-        }
+bool task_end_step(struct task *task)
+{
+    unsigned budget = THREADS_IN_STEP;
+
+    for (struct task *each = task; each && budget > 0; each = task_after(each, task)) {
+        task_mark_ended(each, TASK_STOPPED, 0, 0);
+        budget = end_threads(each, budget);
     }
-    if (task->parent && task->parent->state == TASK_RUNS) {
+    if (budget > 0 && !task->told && task->parent && task->parent->main) {
+        task->told = true;
         ipc_signal(task->parent->main, EVENT_CHILD);
     }
+    return budget > 0;
 }

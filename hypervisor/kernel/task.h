@@ -17,7 +17,8 @@ struct task {
     struct quota quota;       /* kernel memory; children's is carved out of it */
     struct arch_space space;
     struct vm *vm;            /* NULL: none */
-    struct thread *threads;   /* linked by task_next, youngest first; the dead ones as well */
+    struct thread *threads;   /* linked by task_next, youngest first */
+    struct thread *dead;      /* likewise: those that have been told to die */
     struct thread *main;      /* its first thread: gets EVENT_CHILD */
     struct rights rights;
     uint32_t processors;      /* bitmap: where its threads may run */
@@ -25,6 +26,8 @@ struct task {
     uint8_t priority;         /* highest of its threads */
     enum task_state state;
     uint64_t code, detail;    /* of its end */
+    bool told;                /* the parent, of its end */
+    bool quiet;               /* no processor looks at it or its threads any more */
 };
 
 /* What a task is made with, all within what its parent holds. */
@@ -46,14 +49,22 @@ struct task *task_find(task_id id);
 bool task_controls(const struct task *task, const struct task *other);
 /* May a thread of `task` send to, or signal, one of `other`? */
 bool task_may_talk(const struct task *task, const struct task *other);
-/* The next of the tree below `top` after `task`, parents before their children; NULL at the end. */
+/* The next of the tree from `top` down after `task`, parents before their children; NULL at the
+ * end. */
 struct task *task_after(struct task *task, const struct task *top);
-/* Ends the task and all below it: none of their threads is made ready any more, those of this
- * processor are dead, those of others have been told to die. Tells the parent. */
-void task_end(struct task *task, enum task_state how, uint64_t code, uint64_t detail);
+/* From here on it has ended, and makes no thread any more; only the first end counts. */
+void task_mark_ended(struct task *task, enum task_state how, uint64_t code, uint64_t detail);
+/* Ends some of the threads of the task, which is marked, and of all below it, but not the running
+ * one: those of this processor are dead then, those of others have been told to die. True when
+ * none is left; the parent has been told. */
+bool task_end_step(struct task *task);
+/* The running thread ends its task, which is marked: what is returned runs next. */
+struct thread *task_end_from_inside(struct thread *self);
 /* Gives back a part of what an ended task holds, and those below it; true when nothing is left
  * and `task` is gone. */
 bool task_destroy(struct task *task);
+/* Frees its name. */
+void task_forget(const struct task *task);
 /* The one task that holds the machine: console, power. */
 static inline bool task_is_sigma0(const struct task *task)
 {

@@ -48,6 +48,10 @@ struct thread {
     struct thread_list senders;       /* who waits to send to this thread, first come first */
     struct thread_list callers;       /* whose message was taken, and who wait for the answer */
     thread_id handler;                /* gets its exceptions; 0: they end the task */
+    struct {                          /* SEND_EXCEPTION */
+        uint32_t vector, error;
+        uint64_t address;
+    } exception;
     uint64_t events;                  /* pending event bits; any processor or's into them */
 
     struct thread *inbox_next;        /* kernel/remote.h */
@@ -60,28 +64,51 @@ _Static_assert(offsetof(struct thread, cpu) == 0xc0, "entry.S");
 
 #define THREAD_MAX 1024
 
-/* Makes a thread of `task` on `cpu`, charged to the task. Not ready yet: its state is
- * THREAD_STOPPED and `resume` enters user mode. NO_MEMORY, NO_SLOT. */
+/* Makes a thread of `task` on `cpu`, charged to the task; `task` runs. Not ready yet: its state
+ * is THREAD_STOPPED and `resume` enters user mode. NO_MEMORY, NO_SLOT. Holds the kernel's lock. */
 enum status thread_create(struct task *task, struct cpu *cpu, uint8_t priority,
                           struct thread **out);
-/* The living thread of that name, or NULL. */
+/* Makes a new thread ready, on whatever processor. */
+void thread_start(struct thread *thread);
+/* The living thread of that name, or NULL. It may be another processor's: then it is there until
+ * the caller leaves the kernel, but only id, cpu, task, vcpu, events and pokes may be looked at. */
 struct thread *thread_find(thread_id id);
-/* Takes the thread out of every queue; whoever waits for it gets BAD_ID. */
+/*
+ * On its own processor: takes the thread out of every queue; whoever waits for it gets BAD_ID.
+ * If it is the running one, the idle thread counts as that from here on, and nobody must touch
+ * the dead one after the kernel's lock has been let go, or another processor was served.
+ */
 void thread_kill(struct thread *thread);
+/* Frees its name; with the kernel's lock. */
+void thread_forget(struct thread *thread);
 
 /* Marks ready and queues; does not switch. */
 void thread_wake(struct thread *thread);
+/* Changes what it runs on, also in a queue. */
+void thread_set_priority(struct thread *thread, uint8_t priority);
 /* The thread to run when `self` can run on, but something higher may be ready. */
-struct thread *thread_yield(struct thread *self);
+static inline struct thread *thread_yield(struct thread *self)
+{
+    return self->cpu->top <= self->priority ? self : sched_give_way(self);
+}
 /* The thread to run when the running one has blocked: taken off the ready queue, or idle. */
 struct thread *thread_next(struct cpu *cpu);
-/* The thread to run when the running one has blocked in favour of `to`, which is in no queue:
- * a direct switch unless something higher is ready. */
-struct thread *thread_switch(struct cpu *cpu, struct thread *to);
+/* The thread to run when the running one has blocked in favour of `to`, which is in no queue and
+ * in an eligible time partition: a direct switch unless something higher is ready. */
+static inline struct thread *thread_switch(struct thread *to)
+{
+    to->state = THREAD_READY;
+    return thread_yield(to);
+}
 
 /* Starts and ends the deadline of a thread that waits. */
 void thread_set_timeout(struct thread *thread, tsc_time deadline);
-void thread_clear_timeout(struct thread *thread);
+static inline void thread_clear_timeout(struct thread *thread)
+{
+    if (thread->has_timeout) {
+        timeout_remove(&thread->queue->timeouts, thread);
+    }
+}
 
-/* The processor's idle thread. */
-void thread_make_idle(struct cpu *cpu, struct quota *quota);
+/* The processor's queues and its idle thread. */
+void thread_init_cpu(struct cpu *cpu, struct quota *quota);

@@ -25,5 +25,5 @@ void window_start(struct cpu *cpu, tsc_time start, uint64_t tsc_khz);
  * more. Called when `end` has passed. */
 void window_advance(struct cpu *cpu, tsc_time now);
 /* All processors go over to another schedule at *when, an end of a frame. BAD_ARGUMENT: there is
- * none of that number. The caller holds the kernel's lock. */
+ * none of that number. BUSY: another change is pending. The caller holds the kernel's lock. */
 enum status window_set_schedule(unsigned schedule, tsc_time now, tsc_time *when);
