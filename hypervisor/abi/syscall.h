@@ -5,8 +5,8 @@
  * R8, R9; the status comes back in RAX (enum status), results in the argument registers as each
  * call says, every other argument register unchanged. RCX and R11 are lost to the instruction.
  *
- * "Child" is a task that the caller's task has made; its own task is named 0. Sizes are bytes and multiples of a page,
- * addresses page-aligned, ranges half-open.
+ * "Child" is a task that the caller's task has made; its own task is named 0. Sizes are bytes and
+ * multiples of a page, addresses page-aligned, ranges half-open.
  *
  * No call keeps the processor for long. One marked "in steps" does a bounded part of its work,
  * advances its own argument registers past it, and is executed again by its caller, who does not
