@@ -81,7 +81,7 @@ static struct thread *run_once(struct cpu *cpu, struct thread *self)
     struct vcpu_exit exit;
 
     if (vcpu->recall) {
-        return forward(vcpu, &(struct vcpu_exit){.reason = EXIT_RECALL});
+        return forward(vcpu, &(struct vcpu_exit){.reason = EXIT_RECALL, .raw = {0, 0}});
     }
     deliver(vcpu);
     virt->enter(vcpu);

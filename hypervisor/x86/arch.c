@@ -11,6 +11,7 @@
 #include "x86/power.h"
 #include "x86/processors.h"
 #include "x86/segments.h"
+#include "x86/speculation.h"
 #include "x86/trap.h"
 
 #define USER_RFLAGS 0x202UL /* interrupts on; bit 1 is always set */
@@ -34,6 +35,7 @@ void arch_activate(struct cpu *cpu, struct thread *next)
     cpu->arch.tss->rsp[0] = (uint64_t)(&next->arch.frame + 1);
     if (cpu->arch.root != root) {
         load_root(cpu, root);
+        speculation_change_task(cpu, next->task ? next->task->id : 0);
     }
 }
 

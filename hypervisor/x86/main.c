@@ -19,6 +19,7 @@
 #include "x86/protection.h"
 #include "x86/rtc.h"
 #include "x86/segments.h"
+#include "x86/speculation.h"
 #include "x86/timer.h"
 #include "x86/trap.h"
 
@@ -190,5 +191,6 @@ void x86_main(uint32_t info)
     segments_make(cpu);
     segments_load(cpu);
     syscall_init(cpu);
+    speculation_enable(cpu);
     stack_start(cpu->arch.kernel_stack, start_kernel);
 }

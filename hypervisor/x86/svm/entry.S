@@ -69,11 +69,15 @@ svm_run:
     vmload %rax
     cli
     stgi
-    pop %r15
+    cmpb $0, speculation_stuff_returns(%rip) /* before the first RET */
+    jne 2f
+1:  pop %r15
     pop %r14
     pop %r13
     pop %r12
     pop %rbp
     pop %rbx
     ret
+2:  call speculation_fill_returns
+    jmp 1b
     .section .note.GNU-stack, "", @progbits

@@ -87,9 +87,10 @@ static bool msrs_valid(const struct vcpu_state *in)
 
         pat_valid &= type < 8 && type != 2 && type != 3; /* APM vol 2, 7.8.1 */
     }
-    return pat_valid && canonical(in->lstar) && canonical(in->cstar) &&
-           canonical(in->kernel_gs_base) && canonical(in->sysenter_esp) &&
-           canonical(in->sysenter_eip);
+    /* FMASK's upper half is reserved, and nobody says what VMLOAD makes of it. */
+    return pat_valid && in->fmask >> 32 == 0 && in->sysenter_cs >> 32 == 0 &&
+           canonical(in->lstar) && canonical(in->cstar) && canonical(in->kernel_gs_base) &&
+           canonical(in->sysenter_esp) && canonical(in->sysenter_eip);
 }
 
 enum status svm_check_state(const struct vcpu_state *in, uint32_t groups,

@@ -105,12 +105,16 @@ vmx_exit_entry:
     pop GPR_RAX(%rax)
 vmx_run_end:
     add $8, %rsp
-    pop %r15
+    cmpb $0, speculation_stuff_returns(%rip) /* before the first RET */
+    jne 5f
+4:  pop %r15
     pop %r14
     pop %r13
     pop %r12
     pop %rbx
     pop %rbp
     ret
+5:  call speculation_fill_returns
+    jmp 4b
 
     .section .note.GNU-stack, "", @progbits

@@ -177,7 +177,8 @@ void vmx_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
     }
     if (rule->reads == READ_LENGTH) { /* most of the frequent ones */
         *exit = (struct vcpu_exit){.reason = rule->reason,
-                                   .insn_length = vmread32(VMCS_EXIT_INSN_LENGTH)};
+                                   .insn_length = vmread32(VMCS_EXIT_INSN_LENGTH),
+                                   .raw = {0, 0}};
         return;
     }
     decode_more(vcpu, reason, exit);
