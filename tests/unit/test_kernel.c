@@ -277,6 +277,9 @@ static void test_thread_create_checks(void **state)
     fake_call(self, SYS_THREAD_CREATE, child->id, 0x400000, 0x500000, 1, 7, 0);
     assert_int_equal(fake_status(self), STATUS_OK);
     assert_non_null(thread_find((thread_id)self->arch.frame.arg[0]));
+    assert_int_equal(self->arch.frame.arg[1], self->id);
+    fake_call(self, SYS_THREAD_CREATE, 0, 0x400000, 0x500000, 1, 7, 0); /* its own task */
+    assert_int_equal(fake_status(self), STATUS_OK);
     while (fake_status(self) == STATUS_OK) {
         fake_call(self, SYS_THREAD_CREATE, child->id, 0x400000, 0x500000, 1, 7, 0);
     }
