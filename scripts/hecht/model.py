@@ -34,6 +34,7 @@ READY_QUEUES = 2      # of each processor and time partition
 SIGMA0_OWN = 512      # σ0's image and stack, and its map of the machine's memory
 VM_OWN = 96           # VMM's image tables, threads, state page, vCPU with its intercept maps
 VCPU_OWN = 24         # each further vCPU, with its handler thread and state page
+PORT_OWN = 2          # tables that map one end of a channel
 PROGRAM_OWN = 96      # image tables and some threads of a native program
 
 DEVICES = ("pic", "pit", "uart", "rtc", "keyboard_controller", "pci")
@@ -144,6 +145,11 @@ class Channel:
     @property
     def prefix(self) -> str:
         return f"CHAN{self.slot}_"
+
+    @property
+    def memory(self) -> int:
+        """Bytes of its messages; a sampling channel keeps four."""
+        return self.message_size * (self.message_count if self.kind == "queuing" else 4)
 
 
 @dataclass
@@ -325,6 +331,7 @@ def _add_ports(partitions: list[Partition], channels: list[Channel]) -> None:
                 partition.ports.append(Port(channel.name, index, True))
             elif partition.slot in channel.destinations:
                 partition.ports.append(Port(channel.name, index, False))
+        partition.kernel_quota += PORT_OWN * (len(partition.ports) + bool(partition.ports))
 
 
 def make_model(config: Config) -> Model:

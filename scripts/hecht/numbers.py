@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import re
 
-_RANGE = re.compile(r"\s*(0[xX][0-9a-fA-F]{1,8}|\d{1,9})\s*(?:-\s*(0[xX][0-9a-fA-F]{1,8}|\d{1,9})\s*)?",
-                    re.ASCII)
+_NUMBER = r"\s*(0[xX][0-9a-fA-F]{1,8}|\d{1,9})\s*"
+_RANGE = re.compile(f"{_NUMBER}(?:-{_NUMBER})?", re.ASCII)
 
 
 def ranges(text: str, limit: int) -> list[tuple[int, int]] | str:

@@ -99,7 +99,7 @@ class _Checker:
 
     def machine_memory(self) -> Iterator[Problem]:
         needed = (self.model.kernel_memory + _MACHINE_SLACK
-                  + sum(partition.memory for partition in self.model.partitions))
+                  + sum(part.memory for part in [*self.model.partitions, *self.model.channels]))
         if needed > self.model.emulator.memory:
             yield Problem("the emulated machine is too small for the kernel and the partitions",
                           self.at("EMULATOR_MEMORY_MIB", "KERNEL_MEMORY_MIB", *self.memories()),
@@ -319,10 +319,9 @@ class _Checker:
         yield from self.channel_end(channel, "SOURCE", channel.source)
         for slot in channel.destinations:
             yield from self.channel_end(channel, "DESTINATIONS", slot)
-        size = channel.message_size * channel.message_count
-        if size > CHANNEL_BYTES_MAX:
-            yield Problem(f"the channel's messages take {size} bytes; {CHANNEL_BYTES_MAX} is the "
-                          "most", self.at(prefix + "MESSAGE_SIZE", prefix + "MESSAGE_COUNT"),
+        if channel.memory > CHANNEL_BYTES_MAX:
+            yield Problem(f"the channel's messages take {channel.memory} bytes; "
+                          f"{CHANNEL_BYTES_MAX} is the most", self.at(prefix + "MESSAGE_SIZE", prefix + "MESSAGE_COUNT"),
                           f"CONFIG_{prefix}MESSAGE_COUNT="
                           f"{CHANNEL_BYTES_MAX // channel.message_size} would do")
 

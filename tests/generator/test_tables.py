@@ -62,7 +62,8 @@ def test_hostile_command_lines(tmp_path_factory, text: str) -> None:
     done = project.generate(PART0_CMDLINE=quoted(text))
     assert done.returncode == 0, done.stderr
     assert f"    .cmdline = {c_string(text)},\n" in project.table("vmm_linux.c")
-    assert json.loads((project.out / "model.json").read_text())["partitions"][0]["vm"]["cmdline"] == text
+    model = json.loads((project.out / "model.json").read_text())
+    assert model["partitions"][0]["vm"]["cmdline"] == text
     assert compiles(project)
     assert not list(folder.glob("**/pwned")) and not (ROOT / "pwned").exists()
 
