@@ -67,8 +67,10 @@ void lapic_init(void)
             registers = map_device(base_of_all & APIC_BASE_ADDRESS, PAGE_SIZE);
         }
     }
-    if (base != (base_of_all | first)) { /* through "off", from each to each (SDM vol 3, 10.12.5) */
-        wrmsr(MSR_APIC_BASE, base & ~(APIC_BASE_ENABLE | APIC_BASE_X2APIC));
+    if (base != (base_of_all | first)) { /* off, xAPIC, x2APIC: in steps (SDM vol 3, 10.12.5) */
+        if (base & APIC_BASE_X2APIC) {
+            wrmsr(MSR_APIC_BASE, base & ~(APIC_BASE_ENABLE | APIC_BASE_X2APIC));
+        }
         wrmsr(MSR_APIC_BASE, (base_of_all & ~APIC_BASE_X2APIC) | first);
         wrmsr(MSR_APIC_BASE, base_of_all | first);
     }

@@ -12,6 +12,7 @@
 #include "x86/protection.h"
 #include "x86/sections.h"
 #include "x86/segments.h"
+#include "x86/speculation.h"
 #include "x86/timer.h"
 #include "x86/trap.h"
 
@@ -86,6 +87,7 @@ void processor_main(void)
     segments_load(cpu);
     protection_enable();
     syscall_init(cpu);
+    speculation_enable(cpu);
     lapic_init();
     timer_init_cpu();
     set_turn(1);
@@ -188,10 +190,11 @@ void arch_start_processors(unsigned count)
 
 static void send_others(uint32_t command)
 {
-    const struct cpu *self = arch_this_cpu();
+    unsigned self = arch_this_cpu()->id, count = __atomic_load_n(&running, __ATOMIC_ACQUIRE);
 
-    for (unsigned id = 0; id < __atomic_load_n(&running, __ATOMIC_ACQUIRE); id++) {
-        if (id != self->id) {
+    /* One that is just starting has no local APIC yet. */
+    for (unsigned id = 0; self < count && id < count; id++) {
+        if (id != self) {
             lapic_send(cpus[id].arch.apic_id, command);
         }
     }
