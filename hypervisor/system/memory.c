@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "memory.h"
 
-#include "abi/layout.h"
-#include "lib/string.h"
-
 /* The free regions; a region is used up from its start. */
 static struct {
     struct boot_region region[BOOT_REGIONS_MAX];
@@ -44,7 +41,6 @@ uint64_t memory_place(uint64_t size, uint64_t align)
             continue;
         }
         take(i, start, size);
-        memory_set((void *)(SIGMA0_PHYSICAL + start), 0, size);
         return start;
     }
     return 0;
