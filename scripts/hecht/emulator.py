@@ -28,6 +28,7 @@ OVMF = Path("/usr/share/ovmf/OVMF.fd")
 BOCHS_BIOS = "/usr/share/bochs/BIOS-bochs-latest"
 BOCHS_VGABIOS = "/usr/share/bochs/VGABIOS-lgpl-latest"
 BOCHS_IPS = 50_000_000  # emulated instructions, and ticks of the TSC, per emulated second
+BOCHS_PROCESSORS_MAX = 15  # with 16 it stops at once
 CONNECT_SECONDS = 20
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hecht import bzimage, numbers, slots
 from hecht.config import Config
+from hecht.emulator import BOCHS_PROCESSORS_MAX
 from hecht.errors import ConfigError, Problem
 from hecht.model import (ARGUMENTS_MAX, CHANNEL_BYTES_MAX, CMDLINE_MAX, IO_PORTS, IRQ_LINES,
                          LARGE_PAGE, MIB, MODULES_MAX, NAME_MAX, PAGE, PARTITION_PORTS_MAX,
@@ -78,10 +79,11 @@ class _Checker:
                           self.at("VIRT", "SVM", "VMX"), "turn SVM, VMX or both on")
 
     def processor_count(self) -> Iterator[Problem]:
-        if self.model.emulator.name == "qemu" or self.model.processors <= 8:
+        if self.model.emulator.name == "qemu" or self.model.processors <= BOCHS_PROCESSORS_MAX:
             return
-        yield Problem("Bochs has at most 8 processors", self.at("PROCESSORS", "EMULATOR_BOCHS"),
-                      "CONFIG_PROCESSORS=8 would do, or CONFIG_EMULATOR_QEMU=y")
+        yield Problem(f"Bochs has at most {BOCHS_PROCESSORS_MAX} processors", self.at("PROCESSORS", "EMULATOR_BOCHS"),
+                      f"CONFIG_PROCESSORS={BOCHS_PROCESSORS_MAX} would do, or "
+                      "CONFIG_EMULATOR_QEMU=y")
 
     def kernel_memory(self) -> Iterator[Problem]:
         model = self.model

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import kconfiglib
 import pytest
-from conftest import ROOT
+from conftest import ROOT, Project, quoted
 from hecht import numbers, slots
 from hypothesis import given
 from hypothesis import strategies as st
@@ -136,3 +136,14 @@ def test_ranges_of_numbers() -> None:
     assert numbers.ranges("", 8) == []
     for wrong in (",", "1,", "-1", "1-", "0-8", "3-2", "2,1-3", "x", "1 2", "\u0663"):
         assert isinstance(numbers.ranges(wrong, 8), str), wrong
+
+
+def test_the_example_of_the_documentation(project: Project) -> None:
+    text = (ROOT / "docs/configuration.md").read_text().split("```")[1]
+    values = dict(re.findall(r"(?m)^CONFIG_(\w+)=(.*)$", text))
+    values |= {name: "n" for name in re.findall(r"(?m)^# CONFIG_(\w+) is not set$", text)}
+    values |= {f"PART1_{name}": project.values[f"PART0_{name}"] for name in ("KERNEL", "INITRD")}
+    values["PART2_PROGRAM"] = quoted("tests/system/hostile/cli")  # built with every tree
+    done = project.generate(**values)
+    assert done.returncode == 0, done.stderr
+    assert ".counts_for_end = false," in project.table("sigma0_config.c")
