@@ -191,8 +191,9 @@ static inline int64_t sys_task_status(task_id child, struct task_report *report)
     return status;
 }
 
-static inline int64_t sys_thread_create(task_id task, const struct thread_parameters *thread,
-                                        thread_id *out)
+/* `task` 0: the caller's own. *self: the caller's own name, when the answer is STATUS_OK. */
+static inline int64_t sys_thread_create_from(task_id task, const struct thread_parameters *thread,
+                                             thread_id *out, thread_id *self)
 {
     struct syscall_frame frame = {{task, thread->entry, thread->stack,
                                    (uint64_t)thread->priority | (uint64_t)thread->processor << 8,
@@ -200,7 +201,16 @@ static inline int64_t sys_thread_create(task_id task, const struct thread_parame
     int64_t status = syscall_full(SYS_THREAD_CREATE, &frame);
 
     *out = status == STATUS_OK ? (thread_id)frame.arg[0] : 0;
+    *self = status == STATUS_OK ? (thread_id)frame.arg[1] : 0;
     return status;
+}
+
+static inline int64_t sys_thread_create(task_id task, const struct thread_parameters *thread,
+                                        thread_id *out)
+{
+    thread_id self;
+
+    return sys_thread_create_from(task, thread, out, &self);
 }
 
 static inline _Noreturn void sys_thread_end(void)
@@ -221,7 +231,7 @@ static inline int64_t sys_mem_unmap(task_id task, uint64_t address, uint64_t siz
     return syscall5(SYS_MEM_UNMAP, task, address, size, 0, 0, NULL);
 }
 
-/* `task`: a child, or the caller's own for its VM and all children. */
+/* `task`: a child, or 0 for the caller's own VM and all its children. */
 static inline int64_t sys_mem_revoke(task_id task, uint64_t address, uint64_t size)
 {
     return syscall5(SYS_MEM_REVOKE, task, address, size, 0, 0, NULL);
