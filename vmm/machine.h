@@ -71,6 +71,14 @@ const char *machine_load(struct machine *machine, struct boot_entry *entry);
  * called again, in nanoseconds of the VM's clock, or TIME_NEVER. */
 uint64_t machine_serve(struct machine *machine);
 
+/* When machine_serve wants to be called, as it stands now. */
+static inline uint64_t machine_next(const struct machine *machine)
+{
+    const struct timer *first = machine->timers.first;
+
+    return first ? first->deadline_ns : TIME_NEVER;
+}
+
 static inline tsc_time machine_tsc(const struct machine *machine)
 {
     return machine->setup.read_tsc();

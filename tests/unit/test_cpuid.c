@@ -48,7 +48,7 @@ static struct cpuid_table table;
 static void build(struct processor *p, uint64_t khz)
 {
     const struct cpuid_host host = { read_processor, p };
-    cpuid_build(&table, &host, khz);
+    cpuid_build(&table, &host, &(struct cpuid_vcpu){ .tsc_khz = khz, .count = 1 });
 }
 
 static struct cpuid_leaf leaf(uint32_t number, uint32_t subleaf)
