@@ -41,6 +41,7 @@ struct arch_cpu {
     uint64_t root;         /* what CR3 holds, or is about to: others look (arch_space_loaded) */
     struct tss *tss;
     uint32_t apic_id;
+    tsc_time armed;        /* what arch_timer_set was asked for; TSC_NEVER: nothing */
     const void *fpu_owner; /* whose FPU state and XCR0 the processor holds; NULL: nobody's */
 };
 

@@ -14,9 +14,6 @@ static RO_AFTER_INIT struct {
     uint64_t far;       /* TSC ticks that the APIC's counter cannot hold any more */
 } timer;
 
-/* Per processor: what the kernel asked for. */
-static tsc_time armed[CPU_MAX];
-
 #define CPUID_1_ECX_TSC_DEADLINE (1u << 24)
 
 void timer_init(void)
@@ -38,7 +35,7 @@ void timer_init(void)
 
 void timer_init_cpu(void)
 {
-    armed[arch_this_cpu()->id] = TSC_NEVER;
+    arch_this_cpu()->arch.armed = TSC_NEVER;
     lapic_timer_init(timer.deadline_mode ? LAPIC_TIMER_TSC_DEADLINE : LAPIC_TIMER_COUNTER);
 }
 
@@ -75,7 +72,7 @@ static void start_deadline(tsc_time deadline)
 
 void arch_timer_set(struct cpu *cpu, tsc_time deadline)
 {
-    armed[cpu->id] = deadline;
+    cpu->arch.armed = deadline;
     if (timer.deadline_mode) {
         start_deadline(deadline);
     } else {
@@ -85,7 +82,7 @@ void arch_timer_set(struct cpu *cpu, tsc_time deadline)
 
 void timer_interrupt(struct cpu *cpu)
 {
-    tsc_time deadline = armed[cpu->id];
+    tsc_time deadline = cpu->arch.armed;
 
     if (deadline == TSC_NEVER) {
         return; /* disarmed while it was on its way */
@@ -94,6 +91,6 @@ void timer_interrupt(struct cpu *cpu)
         arch_timer_set(cpu, deadline);
         return;
     }
-    armed[cpu->id] = TSC_NEVER;
+    cpu->arch.armed = TSC_NEVER;
     kernel_timer(cpu);
 }
