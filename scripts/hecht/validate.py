@@ -119,14 +119,6 @@ class _Checker:
                           "a Linux VM has three, a small guest two, a native program one, "
                           "the system one")
 
-    def end(self) -> Iterator[Problem]:
-        partitions = self.model.partitions
-        if partitions and not any(partition.counts_for_end for partition in partitions):
-            yield Problem("the machine's end waits for no partition, so it would end at once",
-                          self.at(*(partition.prefix + "COUNTS_FOR_END"
-                                    for partition in partitions)),
-                          f"CONFIG_{partitions[0].prefix}COUNTS_FOR_END=y would do")
-
     def names_differ(self, what: str, symbols: list[str]) -> Iterator[Problem]:
         """Of all pairs of one kind of slot."""
         first: dict[str, str] = {}
@@ -457,7 +449,7 @@ def check_model(config: Config, model: Model) -> None:
         problems += checker.channel(channel)
     problems += checker.names_differ("channels", [channel.prefix + "NAME"
                                                   for channel in model.channels])
-    problems += [*checker.devices(), *checker.end(), *checker.modules(),
+    problems += [*checker.devices(), *checker.modules(),
                  *checker.kernel_memory(), *checker.machine_memory()]
     _raise(problems)
 

@@ -77,13 +77,18 @@ programs: $(vmm_programs)
 # ---- Native programs --------------------------------------------------------------------------
 
 # A program is named by the path of its C file without .c: guests/native/NAME, or a test's.
-native_shared := $(call objects_of,native,$(user_sources) $(call sources,guests/native/lib))
+# The library is an archive: a program that has an entry of its own takes nothing of it.
+native_shared := $(call objects_of,native,$(user_sources))
 native_programs := $(PROGRAMS:%=$(OUT)/native/%.elf)
 
 $(eval $(call objects,native,$(NATIVE_FLAGS) $(LTO_FLAGS)))
 
-$(OUT)/native/%.elf: $(OUT)/native/%.c.o $(native_shared) $(OUT)/native/lib.a \
-    hypervisor/system/user.lds
+$(OUT)/native/native.a: $(call objects_of,native,$(call sources,guests/native/lib))
+	@rm -f $@
+	@$(ARCHIVE) rcsD $@ $^
+
+$(OUT)/native/%.elf: $(OUT)/native/%.c.o $(native_shared) $(OUT)/native/native.a \
+    $(OUT)/native/lib.a hypervisor/system/user.lds
 	@echo "  LINK    $@"
 	@$(CC) $(USER_FLAGS) $(LTO_FLAGS) $(LTO_LINK_FLAGS) $(LINK_FLAGS) -Wl,--fatal-warnings \
 	    -Wl,-T,hypervisor/system/user.lds -o $@ $(filter %.o %.a,$^)

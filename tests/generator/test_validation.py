@@ -59,8 +59,6 @@ REFUSED = {
                                     ["KERNEL_MEMORY_MIB", "PROCESSORS"], "would do"),
     "same name twice": (program(1, NAME=quoted("linux")), ["PART0_NAME", "PART1_NAME"],
                         'PART1_NAME="linux-1"'),
-    "end without partitions": ({"PART0_COUNTS_FOR_END": "n"}, ["PART0_COUNTS_FOR_END"],
-                               "at once"),
     "never runs": ({"PART0_TIME_PARTITION": "1"}, ["PART0_TIME_PARTITION", "PART0_PROCESSORS"],
                    "no window on processor 0"),
     "never runs on one processor": (
