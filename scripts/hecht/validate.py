@@ -16,8 +16,8 @@ from hecht.config import Config
 from hecht.emulator import BOCHS_PROCESSORS_MAX
 from hecht.errors import ConfigError, Problem
 from hecht.model import (ARGUMENTS_MAX, CHANNEL_BYTES_MAX, CMDLINE_MAX, IO_PORTS, IRQ_LINES,
-                         LARGE_PAGE, MIB, MODULES_MAX, NAME_MAX, PAGE, PARTITION_PORTS_MAX,
-                         PROCESSORS_MAX, Channel, Model, Partition)
+                         LARGE_PAGE, MIB, MODULES_MAX, NAME_MAX, PAGE, PROCESSORS_MAX,
+                         VCPUS_MAX, Channel, Model, Partition)
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _PATH = re.compile(r"[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)*")
@@ -81,7 +81,8 @@ class _Checker:
     def processor_count(self) -> Iterator[Problem]:
         if self.model.emulator.name == "qemu" or self.model.processors <= BOCHS_PROCESSORS_MAX:
             return
-        yield Problem(f"Bochs has at most {BOCHS_PROCESSORS_MAX} processors", self.at("PROCESSORS", "EMULATOR_BOCHS"),
+        yield Problem(f"Bochs has at most {BOCHS_PROCESSORS_MAX} processors",
+                      self.at("PROCESSORS", "EMULATOR_BOCHS"),
                       f"CONFIG_PROCESSORS={BOCHS_PROCESSORS_MAX} would do, or "
                       "CONFIG_EMULATOR_QEMU=y")
 
@@ -140,9 +141,6 @@ class _Checker:
                           f"CONFIG_{prefix}MEMORY_MIB={partition.memory // MIB + 1} would do")
         yield from self.processors(partition)
         yield from self.action_schedule(partition)
-        if len(partition.ports) > PARTITION_PORTS_MAX:
-            yield Problem(f"the partition is at the end of {len(partition.ports)} channels; "
-                          f"{PARTITION_PORTS_MAX} is the most", self.at(prefix + "NAME"))
         yield from self.vm(partition) if partition.vm else self.program(partition)
 
     def processors(self, partition: Partition) -> Iterator[Problem]:
@@ -159,6 +157,10 @@ class _Checker:
             yield Problem("a Linux VM can have one virtual CPU only, today, and so one processor",
                           self.at(symbol, partition.prefix + "KIND_LINUX"),
                           f'CONFIG_{symbol}="{partition.processors[0]}" would do')
+        elif partition.vm and len(partition.processors) > VCPUS_MAX:
+            few = ",".join(map(str, partition.processors[:VCPUS_MAX]))
+            yield Problem(f"a VM has at most {VCPUS_MAX} virtual CPUs, one on each processor",
+                          self.at(symbol), f'CONFIG_{symbol}="{few}" would do')
         else:
             yield from self.time(partition)
 
@@ -315,7 +317,8 @@ class _Checker:
             yield from self.channel_end(channel, "DESTINATIONS", slot)
         if channel.memory > CHANNEL_BYTES_MAX:
             yield Problem(f"the channel's messages take {channel.memory} bytes; "
-                          f"{CHANNEL_BYTES_MAX} is the most", self.at(prefix + "MESSAGE_SIZE", prefix + "MESSAGE_COUNT"),
+                          f"{CHANNEL_BYTES_MAX} is the most",
+                          self.at(prefix + "MESSAGE_SIZE", prefix + "MESSAGE_COUNT"),
                           f"CONFIG_{prefix}MESSAGE_COUNT="
                           f"{CHANNEL_BYTES_MAX // channel.message_size} would do")
 

@@ -108,13 +108,17 @@ def test_health_errors_are_those_of_the_contract() -> None:
 def test_bounds_are_those_of_the_contract() -> None:
     # pylint: disable-next=import-outside-toplevel
     from hecht import model
-    text = "".join(path.read_text() for path in (ROOT / "hypervisor/abi").glob("*.h"))
+    text = "".join(path.read_text() for path in [*(ROOT / "hypervisor/abi").glob("*.h"),
+                                                 ROOT / "vmm/vm.h"])
     for name, value in {"BOOT_MODULES_MAX": model.MODULES_MAX,
                         "PARTITION_PORTS_MAX": model.PARTITION_PORTS_MAX,
                         "PARTITION_ARGUMENTS_MAX": model.ARGUMENTS_MAX + 1,
                         "PROCESSORS_MAX": model.PROCESSORS_MAX, "PORT_COUNT": model.IO_PORTS,
-                        "IRQ_LINES": model.IRQ_LINES, "TIME_PARTITIONS_MAX": 32}.items():
+                        "IRQ_LINES": model.IRQ_LINES, "VM_VCPUS_MAX": model.VCPUS_MAX,
+                        "TIME_PARTITIONS_MAX": 32}.items():
         assert int(re.search(rf"#define {name} (\w+?)u?\b", text)[1].rstrip("u"), 0) == value
+    # A partition has at most one port of a channel.
+    assert slots.CHANNELS <= model.PARTITION_PORTS_MAX
     assert slots.PARTITIONS <= int(re.search(r"#define PARTITIONS_MAX (\d+)", text)[1])
 
 

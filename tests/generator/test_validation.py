@@ -53,6 +53,9 @@ REFUSED = {
     "processor beyond all": ({"PART0_PROCESSORS": quoted("32")}, ["PART0_PROCESSORS"], "31"),
     "Linux on two": ({"PROCESSORS": "2", "PART0_PROCESSORS": quoted("0-1")},
                      ["PART0_PROCESSORS", "PART0_KIND_LINUX"], "one virtual CPU"),
+    "small guest on nine": ({"PROCESSORS": "9", "PART0_KIND_MINI": "y",
+                             "PART0_PROCESSORS": quoted("0-8")}, ["PART0_PROCESSORS"],
+                            'PART0_PROCESSORS="0,1,2,3,4,5,6,7"'),
     "many processors on Bochs": ({"PROCESSORS": "16", "EMULATOR_BOCHS": "y"},
                                  ["PROCESSORS", "EMULATOR_BOCHS"], "PROCESSORS=15"),
     "kernel memory of processors": ({"PROCESSORS": "32", "KERNEL_MEMORY_MIB": "4"},
@@ -173,7 +176,7 @@ def test_short_and_empty_files(project: Project) -> None:
     (project.folder / "vmlinuz").write_bytes(bzimage()[:0x210])
     assert_refused(project.generate(), ["PART0_KERNEL"], "no bzImage")
     (project.folder / "vmlinuz").write_bytes(b"")
-    assert_refused(project.generate(), ["PART0_KERNEL"], "empty")
+    assert_refused(project.generate(), ["PART0_KERNEL"], "file is empty")
 
 
 def test_initrd_does_not_fit(project: Project) -> None:
