@@ -2,6 +2,7 @@
 #include "worker.h"
 
 #include "health.h"
+#include "lib/string.h"
 #include "lib/user/syscall.h"
 #include "thread.h"
 
@@ -10,9 +11,9 @@
 static struct {
     const struct boot_info *boot;
     thread_id service;
-    thread_id thread[PROCESSORS_MAX];
-    uint64_t done;
+    uint64_t done; /* event bits for it */
 } worker;
+static thread_id workers[PROCESSORS_MAX];
 
 static void make_again(struct partition *partition)
 {
@@ -45,12 +46,13 @@ static _Noreturn void work(uint64_t argument)
 
 bool worker_start(const struct boot_info *boot, thread_id service, uint64_t done)
 {
+    memory_set(workers, 0, sizeof(workers));
     worker.boot = boot;
     worker.service = service;
     worker.done = done;
     for (uint32_t i = 0; i < partition_count(); i++) {
         unsigned processor = partition_processor(&system_config.partition[i]);
-        thread_id *thread = &worker.thread[processor];
+        thread_id *thread = &workers[processor];
 
         if (*thread == 0) {
             *thread = system_thread(work, processor,
@@ -67,5 +69,5 @@ void worker_order(struct partition *partition, enum start_condition condition)
 {
     partition->order = condition;
     partition_set_state(partition, PARTITION_WITH_WORKER);
-    sys_event_signal(worker.thread[partition_processor(partition->config)], EVENT_ORDER);
+    sys_event_signal(workers[partition_processor(partition->config)], EVENT_ORDER);
 }
