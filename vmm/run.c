@@ -33,6 +33,7 @@ static void wait_unlocked(struct vcpu *vcpu, tsc_time deadline)
 {
     vm_unlock(vcpu);
     sys_ipc_wait(deadline);
+    vcpu->attention = true;
     vm_lock(vcpu);
 }
 
@@ -55,6 +56,7 @@ static void acknowledge(struct vcpu *first)
 {
     pic_take(&first->vm->machine.pic, (uint8_t)first->offered);
     first->offered = 0;
+    first->attention = true; /* another may be next */
 }
 
 /* The interrupt that the first vCPU shall take. */
@@ -320,6 +322,14 @@ static void handle_exit(struct vcpu *vcpu)
     }
 }
 
+/* After most exits there is nothing to settle: the device has only told something, or noted it.
+ * (Whoever stops the VM has told us so by an event, which the wait finds.) */
+static bool is_settled(const struct vcpu *vcpu)
+{
+    return is_first(vcpu) && !vcpu->attention && vcpu->offered == 0 &&
+           machine_is_quiet(&vcpu->vm->machine, vcpu->deadline_ns);
+}
+
 /* Exits that concern others than the vCPU, or might: the devices, the console, the interrupts. */
 static void handle_locked(struct vcpu *vcpu)
 {
@@ -328,7 +338,9 @@ static void handle_locked(struct vcpu *vcpu)
         acknowledge(vcpu);
     }
     handle_exit(vcpu);
-    settle(vcpu);
+    if (!is_settled(vcpu)) {
+        settle(vcpu);
+    }
     vm_unlock(vcpu);
 }
 
