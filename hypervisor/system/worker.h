@@ -5,8 +5,8 @@
  * priority (health_worker_priority). */
 #include "partition.h"
 
-/* `done` is signalled to `service` whenever one has finished with a partition. False: no
- * memory. */
+/* `done` is signalled to `service` whenever one has finished with a partition.
+ * False: no memory. */
 bool worker_start(const struct boot_info *boot, thread_id service, uint64_t done);
 /* By the service thread: hands over a partition that has been stopped. It comes back running, and fresh, or
  * down with partition->error. */

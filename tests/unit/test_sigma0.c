@@ -113,7 +113,9 @@ static jmp_buf waits, ended;
 
 static struct fake_task *task(task_id id)
 {
-    return id > 0 && id <= kernel.tasks && kernel.task[id - 1].exists ? &kernel.task[id - 1] : NULL;
+    bool exists = id > 0 && id <= kernel.tasks && kernel.task[id - 1].exists;
+
+    return exists ? &kernel.task[id - 1] : NULL;
 }
 
 struct message sys_ipc_wait(tsc_time deadline)
@@ -545,7 +547,8 @@ static void test_the_module_stops_with_its_log(void **state)
     child_ended(WRITER, TASK_FAILED, 14, 0x1000);
     assert_false(go_on());
     assert_true(printed("σ0: health log, "));
-    assert_true(printed("writer: memory violation (0x1000): module stopped\nhecht: end status=1\n"));
+    assert_true(printed("writer: memory violation (0x1000): module stopped\n"
+                        "hecht: end status=1\n"));
     assert_int_equal(task(partitions[GUEST].task)->state, TASK_STOPPED);
 }
 
