@@ -8,6 +8,6 @@
 /* `done` is signalled to `service` whenever one has finished with a partition.
  * False: no memory. */
 bool worker_start(const struct boot_info *boot, thread_id service, uint64_t done);
-/* By the service thread: hands over a partition that has been stopped. It comes back running, and fresh, or
- * down with partition->error. */
+/* By the service thread: hands over a partition that has been stopped. It comes back running, and
+ * fresh, or down with partition->error. */
 void worker_order(struct partition *partition, enum start_condition condition);

@@ -267,7 +267,7 @@ int64_t sys_schedule_set(uint32_t schedule, tsc_time *when)
     return kernel.busy ? STATUS_BUSY : schedule < 2 ? STATUS_OK : STATUS_BAD_ARGUMENT;
 }
 
-/* ---- Running σ0 ------------------------------------------------------------------------------ */
+/* ---- Running σ0 ----------------------------------------------------------------------------- */
 
 static void run(thread_id thread)
 {
