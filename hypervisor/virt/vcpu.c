@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A vCPU's way round: deliver what waits, enter the guest, decode its exit, keep it or forward
- * it to the handler thread. One crossing out, one back.
+ * A vCPU's way round: deliver what waits, enter the guest, keep its exit or forward it to the
+ * handler thread. One crossing out, one back.
  */
 #include "virt/vcpu.h"
 
@@ -16,6 +16,9 @@
 #include "virt/virt.h"
 #include "virt/vm.h"
 
+/* Keeps the frequent ways short. */
+#define RARE __attribute__((noinline, cold))
+
 /*
  * The processor gets this vCPU's lazily switched state (FPU, MSRs that no entry switches).
  *
@@ -24,7 +27,7 @@
  * publish ours, then compare generations at the entry. Each side writes before it reads, with a
  * full fence in between (here an XCHG): so one of them, if not both, sees the other.
  */
-static void take_processor(struct cpu *cpu, struct vcpu *vcpu)
+static inline void take_processor(struct cpu *cpu, struct vcpu *vcpu)
 {
     if (cpu->vcpu != vcpu) {
         if (cpu->vcpu) {
@@ -37,7 +40,7 @@ static void take_processor(struct cpu *cpu, struct vcpu *vcpu)
 
 /* What waits for the guest: first an event whose delivery was interrupted or that the VMM
  * injects, then the external interrupt; the window is watched while one has to wait. */
-static void deliver(struct vcpu *vcpu)
+static RARE void deliver(struct vcpu *vcpu)
 {
     bool window = vcpu->irq != 0;
 
@@ -56,10 +59,11 @@ static void deliver(struct vcpu *vcpu)
         virt->irq_window(vcpu, window);
         vcpu->window = window;
     }
+    vcpu->attention = window;
 }
 
 /* Sends the exit to the handler with what its reason needs; returns who runs next. */
-static struct thread *forward(struct vcpu *vcpu, const struct vcpu_exit *exit)
+static inline struct thread *forward(struct vcpu *vcpu, const struct vcpu_exit *exit)
 {
     struct vcpu_state *state = vcpu->state;
     const struct exit_rule *rule = &exit_rules[exit->reason];
@@ -74,24 +78,23 @@ static struct thread *forward(struct vcpu *vcpu, const struct vcpu_exit *exit)
     return ipc_exit(vcpu->thread, vcpu->handler);
 }
 
-/* One entry and its exit; returns who runs next. */
-static struct thread *run_once(struct cpu *cpu, struct thread *self)
+static RARE struct thread *forward_recall(struct vcpu *vcpu)
 {
-    struct vcpu *vcpu = self->vcpu;
-    struct vcpu_exit exit;
+    return forward(vcpu, &(struct vcpu_exit){.reason = EXIT_RECALL, .raw = {0, 0}});
+}
 
-    if (vcpu->recall) {
-        return forward(vcpu, &(struct vcpu_exit){.reason = EXIT_RECALL, .raw = {0, 0}});
+struct thread *vcpu_exited(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+    struct thread *self = vcpu->thread;
+    const struct exit_rule *rule = &exit_rules[exit->reason];
+
+    if (!rule->keep) {
+        return forward(vcpu, exit);
     }
-    deliver(vcpu);
-    virt->enter(vcpu);
-    virt->decode(vcpu, &exit);
-    if (exit_rules[exit.reason].keep) {
-        exit_rules[exit.reason].keep(vcpu, &exit);
-        /* What the interrupt served may have ended us (virt_thread_end). */
-        return cpu->current == self ? thread_yield(self) : thread_next(cpu);
-    }
-    return forward(vcpu, &exit);
+    rule->keep(vcpu, exit);
+    struct thread *next = kernel_preempted(self); /* what the interrupt served may have ended us */
+
+    return next == self && vcpu->recall ? forward_recall(vcpu) : next;
 }
 
 /* thread->resume of a vCPU. */
@@ -99,17 +102,18 @@ static void vcpu_resume(struct thread *self)
 {
     struct vcpu *vcpu = self->vcpu;
     struct cpu *cpu = self->cpu;
-    struct thread *next;
 
     take_processor(cpu, vcpu);
-    do {
-        next = run_once(cpu, self);
-    } while (next == self);
-    if (cpu->vcpu == vcpu) {
-        virt->leave(vcpu);
+    if (vcpu->attention) {
+        if (vcpu->recall) {
+            struct thread *next = forward_recall(vcpu);
+
+            arch_activate(cpu, next);
+            arch_restart(cpu, next);
+        }
+        deliver(vcpu);
     }
-    arch_activate(cpu, next);
-    arch_restart(cpu, next);
+    virt->enter(vcpu);
 }
 
 /* ---- Making and ending -------------------------------------------------------------------- */
@@ -177,7 +181,6 @@ void virt_thread_end(struct thread *thread)
     struct cpu *cpu = thread->cpu;
 
     if (cpu->vcpu == thread->vcpu) {
-        virt->leave(cpu->vcpu);
         virt->unload(cpu->vcpu);
         cpu->vcpu = NULL;
     }
@@ -256,47 +259,28 @@ struct thread *call_vcpu_state_get(struct thread *self)
     groups |= groups & STATE_SEGMENTS ? STATE_CODE : 0;
     virt->state_get(vcpu, (uint32_t)groups);
     vcpu->state->valid |= (uint32_t)groups;
-    virt->leave(vcpu);
     return call_return(self, STATUS_OK);
 }
 
-/*
- * Takes what the VMM wrote: one copy, then checks, then loads. A reply after a common exit loads
- * nothing but RIP, so only the part of the page that its groups cover is copied.
- */
-static enum status load_state(struct vcpu *vcpu, uint32_t groups)
+/* Takes what the VMM wrote: one copy, then checks, then loads. */
+static RARE enum status load_state(struct vcpu *vcpu, uint32_t groups)
 {
-    struct vcpu_state copy;
-    const volatile struct vcpu_state *page = vcpu->state;
-
     if (groups & ~(uint32_t)STATE_ALL) {
         return STATUS_BAD_ARGUMENT;
     }
-    if (groups == 0) {
-        return STATUS_OK;
-    }
-    if (groups == STATE_IP) {
-        copy.rip = page->rip;
-        copy.rflags = page->rflags;
-        copy.interruptibility = page->interruptibility;
-    } else {
-        copy = *vcpu->state;
-        __asm__ volatile("" : : : "memory"); /* the copy is what is checked and what is used */
-    }
+    struct vcpu_state copy = *vcpu->state;
+
+    __asm__ volatile("" : : : "memory"); /* the copy is what is checked and what is used */
     return virt->state_set(vcpu, &copy, groups);
 }
 
-static enum status load_injection(struct vcpu *vcpu)
+static RARE enum status load_injection(struct vcpu *vcpu, uint64_t word)
 {
-    union {
+    const union {
         uint64_t word;
         struct vcpu_injection injection;
-    } in = {.word = *(const volatile uint64_t *)&vcpu->state->injection};
+    } in = {.word = word};
     const struct vcpu_injection *injection = &in.injection;
-
-    if (in.word == 0) {
-        return STATUS_OK;
-    }
     bool is_exception = injection->type == INJECT_EXCEPTION && injection->vector < 32 &&
                         injection->vector != 2;
     bool is_nmi = injection->type == INJECT_NMI && injection->vector == 2 && !injection->has_error;
@@ -305,23 +289,47 @@ static enum status load_injection(struct vcpu *vcpu)
         vcpu->event.valid) {
         return STATUS_BAD_ARGUMENT;
     }
-    vcpu->event = (struct vcpu_event){.valid = true,
-                                      .type = injection->type,
-                                      .vector = injection->vector,
-                                      .has_error = injection->has_error,
-                                      .error = injection->error};
+    vcpu_pend(vcpu, (struct vcpu_event){.valid = true,
+                                        .type = injection->type,
+                                        .vector = injection->vector,
+                                        .has_error = injection->has_error,
+                                        .error = injection->error});
+    vcpu->state->injection = (struct vcpu_injection){0};
     return STATUS_OK;
 }
 
-static enum status load_irq(struct vcpu *vcpu)
+static RARE enum status load_irq(struct vcpu *vcpu, uint32_t irq)
 {
-    uint32_t irq = *(const volatile uint32_t *)&vcpu->state->irq;
-
     if (irq != 0 && (irq < (IRQ_VALID | 16) || irq > (IRQ_VALID | 255))) {
         return STATUS_BAD_ARGUMENT;
     }
     vcpu->irq = irq;
+    vcpu->attention = true;
     return STATUS_OK;
+}
+
+/* What the reply has changed, each word of it read once. The usual reply moves RIP. */
+static inline enum status load_reply(struct vcpu *vcpu)
+{
+    const volatile struct vcpu_state *page = vcpu->state;
+    uint64_t injection = *(const volatile uint64_t *)&page->injection;
+    uint32_t dirty = page->dirty, irq = page->irq;
+    enum status status = STATUS_OK;
+
+    if (irq != vcpu->irq) {
+        status = load_irq(vcpu, irq);
+    }
+    if (status == STATUS_OK) {
+        if (dirty == STATE_IP) {
+            status = virt->set_ip(vcpu, page->rip, page->rflags, page->interruptibility);
+        } else if (dirty != 0) {
+            status = load_state(vcpu, dirty);
+        }
+    }
+    if (status == STATUS_OK && injection != 0) {
+        status = load_injection(vcpu, injection);
+    }
+    return status;
 }
 
 struct thread *call_vcpu_state_set(struct thread *self)
@@ -336,10 +344,7 @@ struct thread *call_vcpu_state_set(struct thread *self)
         return call_return(self, STATUS_BAD_ARGUMENT);
     }
     take_processor(self->cpu, vcpu);
-    enum status status = load_state(vcpu, (uint32_t)groups);
-
-    virt->leave(vcpu);
-    return call_return(self, status);
+    return call_return(self, load_state(vcpu, (uint32_t)groups));
 }
 
 void virt_recall(struct thread *thread)
@@ -348,6 +353,7 @@ void virt_recall(struct thread *thread)
 
     if (!vcpu->stopped) {
         vcpu->recall = true;
+        vcpu->attention = true;
     }
 }
 
@@ -375,20 +381,12 @@ struct thread *call_vcpu_run(struct thread *self)
         return self;
     }
     take_processor(self->cpu, vcpu);
-    enum status status = load_irq(vcpu);
+    enum status status = load_reply(vcpu);
 
-    if (status == STATUS_OK) {
-        status = load_state(vcpu, *(const volatile uint32_t *)&vcpu->state->dirty);
-    }
-    if (status == STATUS_OK) {
-        status = load_injection(vcpu);
-    }
     if (status != STATUS_OK) {
-        virt->leave(vcpu);
         return call_return(self, status);
     }
     vcpu->state->dirty = 0;
-    vcpu->state->injection = (struct vcpu_injection){0};
     vcpu->stopped = false;
     return ipc_wait_and_run(self, deadline, vcpu->thread);
 }

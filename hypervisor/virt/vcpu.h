@@ -18,5 +18,19 @@ struct vcpu {
     uint32_t irq;             /* IRQ_VALID | vector, waiting for the guest to be interruptible */
     bool window;              /* the interrupt window is being watched for */
     bool recall;              /* exit with EXIT_RECALL before the next entry */
+    bool attention;           /* one of the four above is to be looked at before that */
     bool stopped;             /* has exited and waits for its handler's reply */
 };
+
+/* The event will be delivered at the next entry. */
+static inline void vcpu_pend(struct vcpu *vcpu, struct vcpu_event event)
+{
+    vcpu->event = event;
+    vcpu->attention = true;
+}
+
+/*
+ * The backends' call after an exit: keeps it or hands it to the handler. Returns the thread to run
+ * next; if that is not the vCPU's own, vcpu may be gone (cpu->vcpu is another then).
+ */
+struct thread *vcpu_exited(struct vcpu *vcpu, const struct vcpu_exit *exit);

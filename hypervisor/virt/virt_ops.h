@@ -60,19 +60,19 @@ struct virt_ops {
     void (*vcpu_destroy)(struct vcpu *vcpu);
     /* Another vCPU ran here before, or none: brings in what `enter` does not switch. */
     void (*load)(struct vcpu *vcpu);
-    /* Another vCPU will run here: takes out what `load` brought in. */
+    /* Another vCPU will run here, or this one never again: takes out what `load` brought in. */
     void (*unload)(struct vcpu *vcpu);
-    /* User code will run on this processor next: makes its system calls work again. The
-     * next `enter` undoes it. */
-    void (*leave)(struct vcpu *vcpu);
-    /* Enters the guest and returns after its exit, with interrupts off and the host's state
-     * whole. General registers run in vcpu->state->gpr (RSP by groups below). Before that it
-     * compares vm->generation with what it knows, so that no translation is used that the
-     * guest-physical space had lost when `enter` was called. */
-    void (*enter)(struct vcpu *vcpu);
-    /* After `enter`: why? Fills *exit, and vcpu->event with an event whose delivery the exit
-     * interrupted. */
-    void (*decode)(struct vcpu *vcpu, struct vcpu_exit *exit);
+    /*
+     * Enters the guest. General registers run in vcpu->state->gpr (RSP by groups below). Before
+     * that it compares vm->generation with what it knows, so that no translation is used that the
+     * guest-physical space had lost when `enter` was called.
+     *
+     * The guest's exit is an entry into the kernel like any other: on the empty kernel stack, with
+     * interrupts off and the host's state whole. The backend then notes an event whose delivery
+     * was interrupted (vcpu_pend), asks vcpu_exited who runs next, and goes to dispatch
+     * (x86/entry.S).
+     */
+    void (*enter)(struct vcpu *vcpu) __attribute__((noreturn));
     /* After EXIT_HOST_INTERRUPT, EXIT_NMI, EXIT_MACHINE_CHECK: lets the host take it now. */
     void (*host_event)(struct vcpu *vcpu, const struct vcpu_exit *exit);
     /* Moves groups (enum vcpu_state_group) from the hardware's structure to the state page. */
@@ -80,6 +80,9 @@ struct virt_ops {
     /* The other way. `in` is the kernel's private copy. BAD_ARGUMENT: a value that must not
      * reach the hardware; nothing was loaded. */
     enum status (*state_set)(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups);
+    /* The same for STATE_IP alone, which most replies change. */
+    enum status (*set_ip)(struct vcpu *vcpu, uint64_t rip, uint64_t rflags,
+                          uint32_t interruptibility);
     /* May an external interrupt be delivered at the next entry? */
     bool (*interruptible)(const struct vcpu *vcpu);
     /* Delivers the event at the next entry. One at a time. */

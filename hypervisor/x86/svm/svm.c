@@ -95,6 +95,7 @@ static enum status svm_cpu_enable(struct cpu *cpu, struct quota *quota)
         return STATUS_NO_MEMORY; /* the machine does not start: nobody needs the other frame */
     }
     svm->host_physical = arch_pool_physical(svm->host);
+    svm->stack = cpu->arch.kernel_stack;
     svm->asid_count = cpuid(CPUID_SVM, 0).ebx;
     svm->asid_next = svm->asid_count; /* the first to take one flushes what was there before us */
     fpu_enable();
@@ -124,12 +125,11 @@ const struct virt_ops svm_ops = {
     .vcpu_destroy = svm_vcpu_destroy,
     .load = svm_load,
     .unload = svm_unload,
-    .leave = svm_leave,
     .enter = svm_enter,
-    .decode = svm_decode,
     .host_event = svm_host_event,
     .state_get = svm_state_get,
     .state_set = svm_state_set,
+    .set_ip = svm_set_ip,
     .interruptible = svm_interruptible,
     .inject = svm_inject,
     .irq_window = svm_irq_window,

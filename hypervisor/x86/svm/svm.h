@@ -11,6 +11,7 @@ struct svm_cpu {
     void *host_save;        /* VM_HSAVE_PA: VMRUN's */
     struct vmcb *host;      /* VMSAVE's: what VMLOAD brings back after an exit */
     phys_addr host_physical;
+    uint64_t stack;         /* top of its kernel stack */
     uint32_t asid_count;    /* identifiers that the CPU has; 0 is the host's */
     uint32_t asid_next;
     uint64_t asid_epoch;    /* grows when they are used up and all start anew */
@@ -20,20 +21,29 @@ extern struct svm_cpu svm_cpus[];
 /* One vCPU. */
 struct svm_vcpu {
     struct vcpu vcpu;
+    _Alignas(128) uint64_t *gpr; /* 0x80 entry.S: the state page's */
+    phys_addr vmcb_physical;     /* 0x88 entry.S */
+    phys_addr host_physical;     /* 0x90 entry.S: its processor's host state */
+    uint64_t stack;              /* 0x98 entry.S: top of its processor's kernel stack */
     struct vmcb *vmcb;
-    phys_addr vmcb_physical;
+    struct svm_cpu *cpu;    /* it is bound to it; NULL: not loaded yet */
     uint64_t dr[4];         /* DR0..3 while another vCPU has the processor */
-    const struct svm_cpu *asid_cpu; /* which processor gave it its identifier, */
-    uint64_t asid_epoch;            /* when, */
+    uint64_t asid_epoch;    /* when it got its identifier, */
     uint64_t generation;    /* and the guest-physical space's generation then; 0: take another */
     bool window;            /* exit when an interrupt can be taken */
     struct fpu fpu;
 };
+_Static_assert(offsetof(struct svm_vcpu, gpr) == 0x80, "entry.S");
+_Static_assert(offsetof(struct svm_vcpu, vmcb_physical) == 0x88, "entry.S");
+_Static_assert(offsetof(struct svm_vcpu, host_physical) == 0x90, "entry.S");
+_Static_assert(offsetof(struct svm_vcpu, stack) == 0x98, "entry.S");
 _Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE, "one frame");
 
 /* entry.S: GIF is set and interrupts are off before and after; the guest's general registers but
- * RAX and RSP run in gpr, those two in the VMCB. */
-void svm_run(phys_addr vmcb, uint64_t *gpr, phys_addr host_vmcb);
+ * RAX and RSP run in gpr, those two in the VMCB. After the exit it goes on with svm_exited, and
+ * then with the thread that this returns. */
+_Noreturn void svm_run(struct svm_vcpu *svm);
+struct thread *svm_exited(struct svm_vcpu *svm);
 
 /* svm.c */
 struct svm_cpu *svm_this_cpu(void);
@@ -45,6 +55,8 @@ void svm_make_maps(void);
 /* svm_state.c */
 void svm_state_get(struct vcpu *vcpu, uint32_t groups);
 enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups);
+enum status svm_set_ip(struct vcpu *vcpu, uint64_t rip, uint64_t rflags,
+                       uint32_t interruptibility);
 /* What a guest's state may hold on this machine; the same for all processors. */
 struct svm_limits {
     uint64_t cr0, cr4, efer; /* bits that may be set */
@@ -59,7 +71,6 @@ struct svm_limits svm_make_limits(uint32_t leaf1_ecx, uint32_t leaf7_ebx, uint32
 enum status svm_check_state(const struct vcpu_state *in, uint32_t groups,
                             const struct svm_limits *limits);
 /* svm_exit.c */
-void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit);
 void svm_decode_exit(const struct vmcb *vmcb, struct vcpu_exit *exit);
 struct vcpu_event svm_decode_event(uint64_t exit_int_info);
 void svm_host_event(struct vcpu *vcpu, const struct vcpu_exit *exit);
@@ -69,8 +80,7 @@ enum status svm_vcpu_init(struct vcpu *vcpu);
 void svm_vcpu_destroy(struct vcpu *vcpu);
 void svm_load(struct vcpu *vcpu);
 void svm_unload(struct vcpu *vcpu);
-void svm_leave(struct vcpu *vcpu);
-void svm_enter(struct vcpu *vcpu);
+void svm_enter(struct vcpu *vcpu) __attribute__((noreturn));
 bool svm_interruptible(const struct vcpu *vcpu);
 void svm_inject(struct vcpu *vcpu, const struct vcpu_event *event);
 void svm_irq_window(struct vcpu *vcpu, bool on);

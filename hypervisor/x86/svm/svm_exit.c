@@ -4,6 +4,8 @@
 
 #include "lib/string.h"
 
+#define RARE __attribute__((noinline, cold))
+
 /* Reasons that need nothing but the code. 0 (EXIT_NONE): not here. */
 static const uint8_t simple_reasons[] = {
     [VMEXIT_MACHINE_CHECK] = EXIT_MACHINE_CHECK,
@@ -35,12 +37,25 @@ static const uint8_t simple_reasons[] = {
     [VMEXIT_RDPRU] = EXIT_VIRTUALIZATION,
 };
 
+/* Where the CPU tells the next RIP; 0 where it does not, and for what is no instruction. */
+static inline uint32_t insn_length(const struct vmcb *vmcb)
+{
+    uint64_t length = vmcb->next_rip - vmcb->rip;
+
+    /* Stale, or moved by a delivery, when it is too long. */
+    return vmcb->next_rip != 0 && length <= 15 ? (uint32_t)length : 0;
+}
+
 static void decode_io(const struct vmcb *vmcb, struct vcpu_exit *exit)
 {
     uint64_t info = vmcb->exit_info1;
 
     exit->reason = EXIT_IO;
-    exit->insn_length = (uint32_t)(vmcb->exit_info2 - vmcb->rip); /* the next RIP, on every CPU */
+    /* The next RIP, on every CPU. */
+    exit->insn_length = (uint32_t)(vmcb->exit_info2 - vmcb->rip);
+    if (exit->insn_length > 15) {
+        exit->insn_length = 0;
+    }
     exit->io.port = (uint16_t)(info >> IO_PORT_SHIFT);
     exit->io.size = info >> IO_SIZE_SHIFT & 7;
     exit->io.in = (info & IO_IN) != 0;
@@ -76,22 +91,18 @@ void svm_decode_exit(const struct vmcb *vmcb, struct vcpu_exit *exit)
     *exit = (struct vcpu_exit){.reason = EXIT_UNKNOWN, .raw = {code, vmcb->exit_info1}};
     if (code < sizeof(simple_reasons) && simple_reasons[code] != EXIT_NONE) {
         exit->reason = simple_reasons[code];
-        /* Where the CPU has it; 0 where it has not, and for what is no instruction. */
-        exit->insn_length = vmcb->next_rip ? (uint32_t)(vmcb->next_rip - vmcb->rip) : 0;
+        exit->insn_length = insn_length(vmcb);
     } else if (code == VMEXIT_IO) {
         decode_io(vmcb, exit);
     } else if (code == VMEXIT_MSR) {
         exit->reason = vmcb->exit_info1 & 1 ? EXIT_MSR_WRITE : EXIT_MSR_READ;
-        exit->insn_length = vmcb->next_rip ? (uint32_t)(vmcb->next_rip - vmcb->rip) : 0;
+        exit->insn_length = insn_length(vmcb);
     } else if (code == VMEXIT_NESTED_FAULT) {
         decode_memory(vmcb, exit);
     } else if (code < VMEXIT_DR0_READ) {
         decode_cr(code, exit);
     } else if (code == VMEXIT_INVALID) {
         exit->reason = EXIT_INVALID_STATE;
-    }
-    if (exit->insn_length > 15) {
-        exit->insn_length = 0; /* no instruction: stale, or moved by an interrupted delivery */
     }
 }
 
@@ -126,7 +137,7 @@ static void forget_state(struct vcpu *vcpu)
     struct vmcb *vmcb = svm_of(vcpu)->vmcb;
 
     if (vmcb->tlb_control == TLB_FLUSH_ALL) {
-        svm_this_cpu()->asid_next = svm_this_cpu()->asid_count;
+        svm_of(vcpu)->cpu->asid_next = svm_of(vcpu)->cpu->asid_count;
     }
     memory_set(&vmcb->es, 0, sizeof(*vmcb) - offsetof(struct vmcb, es));
     svm_reset_state(vmcb);
@@ -141,27 +152,27 @@ static void forget_state(struct vcpu *vcpu)
 static void give_back(struct vcpu *vcpu, const struct vmcb *vmcb, struct vcpu_exit *exit)
 {
     uint32_t code = (uint32_t)vmcb->exit_code;
+    bool has_error = code == VMEXIT_ALIGNMENT_CHECK;
 
     if (code != VMEXIT_DEBUG && code != VMEXIT_ALIGNMENT_CHECK) {
         return;
     }
-    vcpu->event = (struct vcpu_event){.valid = true,
-                                      .type = EVENT_EXCEPTION,
-                                      .vector = (uint8_t)(code - VMEXIT_EXCEPTION),
-                                      .has_error = code == VMEXIT_ALIGNMENT_CHECK,
-                                      .error = code == VMEXIT_ALIGNMENT_CHECK
-                                                   ? (uint32_t)vmcb->exit_info1
-                                                   : 0};
+    vcpu_pend(vcpu, (struct vcpu_event){.valid = true,
+                                        .type = EVENT_EXCEPTION,
+                                        .vector = (uint8_t)(code - VMEXIT_EXCEPTION),
+                                        .has_error = has_error,
+                                        .error = has_error ? (uint32_t)vmcb->exit_info1 : 0});
     exit->reason = EXIT_NONE;
 }
 
-void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
+/* Exits that are no instructions, and those that interrupted something. */
+static RARE void decode_more(struct svm_vcpu *svm, struct vcpu_exit *exit)
 {
-    struct vmcb *vmcb = svm_of(vcpu)->vmcb;
+    struct vcpu *vcpu = &svm->vcpu;
+    struct vmcb *vmcb = svm->vmcb;
 
-    vmcb->event_injection = 0; /* delivered, or in EXITINTINFO */
     if (vmcb->exit_int_info & EVENT_VALID) {
-        vcpu->event = svm_decode_event(vmcb->exit_int_info);
+        vcpu_pend(vcpu, svm_decode_event(vmcb->exit_int_info));
     }
     svm_decode_exit(vmcb, exit);
     if (exit->reason == EXIT_UNKNOWN) {
@@ -169,6 +180,24 @@ void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
     } else if (exit->reason == EXIT_INVALID_STATE) {
         forget_state(vcpu);
     }
+}
+
+struct thread *svm_exited(struct svm_vcpu *svm)
+{
+    struct vmcb *vmcb = svm->vmcb;
+    uint64_t code = (uint32_t)vmcb->exit_code;
+    struct vcpu_exit exit;
+
+    svm->gpr[GPR_RAX] = vmcb->rax;
+    vmcb->event_injection = 0; /* delivered, or in EXITINTINFO */
+    if (__builtin_expect(vmcb->exit_int_info & EVENT_VALID, 0) ||
+        code >= sizeof(simple_reasons) || simple_reasons[code] == EXIT_NONE) {
+        decode_more(svm, &exit);
+    } else {
+        exit = (struct vcpu_exit){
+            .reason = simple_reasons[code], .insn_length = insn_length(vmcb), .raw = {0, 0}};
+    }
+    return vcpu_exited(&svm->vcpu, &exit);
 }
 
 /*

@@ -45,10 +45,10 @@ static bool canonical(uint64_t address)
     return (uint64_t)((int64_t)(address << 16) >> 16) == address;
 }
 
-static bool ip_valid(const struct vcpu_state *in)
+static bool ip_valid(uint64_t rip, uint64_t rflags, uint32_t interruptibility)
 {
-    return canonical(in->rip) && (in->rflags & ~RFLAGS_DEFINED) == 0 &&
-           (in->rflags & RFLAGS_ONE) != 0 && (in->interruptibility & ~3u) == 0;
+    return canonical(rip) && (rflags & (~RFLAGS_DEFINED | RFLAGS_ONE)) == RFLAGS_ONE &&
+           (interruptibility & ~3u) == 0;
 }
 
 static bool control_valid(const struct vcpu_state *in, const struct svm_limits *may)
@@ -99,7 +99,7 @@ enum status svm_check_state(const struct vcpu_state *in, uint32_t groups,
     bool valid = true;
 
     if (groups & STATE_IP) {
-        valid &= ip_valid(in);
+        valid &= ip_valid(in->rip, in->rflags, in->interruptibility);
     }
     if (groups & STATE_CONTROL) {
         valid &= control_valid(in, may);
@@ -199,27 +199,37 @@ static bool load_msrs(struct vmcb *vmcb, const struct vcpu_state *in)
  * A guest that steps traps after each instruction, and after one that the VMM has executed for it
  * as well: RIP has moved. (VMX keeps such traps pending by itself.)
  */
-static void trap_step(struct vcpu *vcpu, const struct vcpu_state *in)
+static void trap_step(struct vcpu *vcpu, uint64_t rip)
 {
     struct vmcb *vmcb = svm_of(vcpu)->vmcb;
 
-    if ((vmcb->rflags & RFLAGS_TF) && in->rip != vmcb->rip && !vcpu->event.valid) {
+    if ((vmcb->rflags & RFLAGS_TF) && rip != vmcb->rip && !vcpu->event.valid) {
         vmcb->dr6 |= DR6_BS;
-        vcpu->event =
-            (struct vcpu_event){.valid = true, .type = EVENT_EXCEPTION, .vector = VECTOR_DEBUG};
+        vcpu_pend(vcpu, (struct vcpu_event){
+                            .valid = true, .type = EVENT_EXCEPTION, .vector = VECTOR_DEBUG});
     }
 }
 
-static void load_ip(struct vcpu *vcpu, const struct vcpu_state *in)
+static inline void load_ip(struct vcpu *vcpu, uint64_t rip, uint64_t rflags,
+                           uint32_t interruptibility)
 {
     struct vmcb *vmcb = svm_of(vcpu)->vmcb;
 
-    if (in->rflags & RFLAGS_TF) {
-        trap_step(vcpu, in);
+    if (__builtin_expect((rflags & RFLAGS_TF) != 0, 0)) {
+        trap_step(vcpu, rip);
     }
-    vmcb->rip = in->rip;
-    vmcb->rflags = in->rflags;
-    vmcb->interrupt_shadow = in->interruptibility & BLOCKED_BY_STI_OR_MOV_SS;
+    vmcb->rip = rip;
+    vmcb->rflags = rflags;
+    vmcb->interrupt_shadow = interruptibility & BLOCKED_BY_STI_OR_MOV_SS;
+}
+
+enum status svm_set_ip(struct vcpu *vcpu, uint64_t rip, uint64_t rflags, uint32_t interruptibility)
+{
+    if (!ip_valid(rip, rflags, interruptibility)) {
+        return STATUS_BAD_ARGUMENT;
+    }
+    load_ip(vcpu, rip, rflags, interruptibility);
+    return STATUS_OK;
 }
 
 enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups)
@@ -227,18 +237,13 @@ enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32
     struct svm_vcpu *svm = svm_of(vcpu);
     struct vmcb *vmcb = svm->vmcb;
     bool changed = false;
-
-    if (groups == STATE_IP && ip_valid(in)) {
-        load_ip(vcpu, in);
-        return STATUS_OK; /* the usual reply */
-    }
     enum status status = svm_check_state(in, groups, &svm_limits);
 
     if (status != STATUS_OK) {
         return status;
     }
     if (groups & STATE_IP) {
-        load_ip(vcpu, in);
+        load_ip(vcpu, in->rip, in->rflags, in->interruptibility);
     }
     if (groups & STATE_RSP) {
         vmcb->rsp = in->gpr[GPR_RSP];
@@ -304,19 +309,9 @@ static void get_msrs(const struct vmcb *vmcb, struct vcpu_state *state)
     state->pat = vmcb->pat;
 }
 
-void svm_state_get(struct vcpu *vcpu, uint32_t groups)
+static __attribute__((noinline)) void get_others(struct vmcb *vmcb, struct vcpu_state *state,
+                                                 uint32_t groups)
 {
-    struct vmcb *vmcb = svm_of(vcpu)->vmcb;
-    struct vcpu_state *state = vcpu->state;
-
-    if (groups & STATE_IP) {
-        state->rip = vmcb->rip;
-        state->rflags = vmcb->rflags;
-        state->interruptibility = vmcb->interrupt_shadow & 1 ? BLOCKED_BY_STI_OR_MOV_SS : 0;
-    }
-    if (groups == STATE_IP) {
-        return; /* most exits */
-    }
     if (groups & STATE_RSP) {
         state->gpr[GPR_RSP] = vmcb->rsp;
     }
@@ -344,5 +339,20 @@ void svm_state_get(struct vcpu *vcpu, uint32_t groups)
     }
     if (groups & STATE_XCR0) {
         state->xcr0 = fpu_xcr0();
+    }
+}
+
+void svm_state_get(struct vcpu *vcpu, uint32_t groups)
+{
+    struct vmcb *vmcb = svm_of(vcpu)->vmcb;
+    struct vcpu_state *state = vcpu->state;
+
+    if (groups & STATE_IP) {
+        state->rip = vmcb->rip;
+        state->rflags = vmcb->rflags;
+        state->interruptibility = vmcb->interrupt_shadow & BLOCKED_BY_STI_OR_MOV_SS;
+    }
+    if (groups & ~(uint32_t)STATE_IP) { /* most exits ask for no more */
+        get_others(vmcb, state, groups);
     }
 }

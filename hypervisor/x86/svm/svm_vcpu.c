@@ -11,6 +11,8 @@
 #include "x86/instr.h"
 #include "x86/layout.h"
 
+#define RARE __attribute__((noinline, cold))
+
 #define EFER_SVME (1UL << 12)
 #define RFLAGS_IF (1UL << 9)
 
@@ -62,6 +64,7 @@ enum status svm_vcpu_init(struct vcpu *vcpu)
         return STATUS_NO_MEMORY;
     }
     svm->vmcb = vmcb;
+    svm->gpr = vcpu->state->gpr;
     svm->vmcb_physical = arch_pool_physical(vmcb);
     fpu_init(&svm->fpu);
     set_intercepts(vmcb);
@@ -83,8 +86,11 @@ void svm_vcpu_destroy(struct vcpu *vcpu)
 
 void svm_load(struct vcpu *vcpu)
 {
-    const struct svm_vcpu *svm = svm_of(vcpu);
+    struct svm_vcpu *svm = svm_of(vcpu);
 
+    svm->cpu = svm_this_cpu();
+    svm->host_physical = svm->cpu->host_physical;
+    svm->stack = svm->cpu->stack;
     fpu_load(&svm->fpu);
     __asm__ volatile("mov %0, %%db0\n\tmov %1, %%db1\n\tmov %2, %%db2\n\tmov %3, %%db3"
                      :
@@ -100,12 +106,6 @@ void svm_unload(struct vcpu *vcpu)
                      : "=r"(svm->dr[0]), "=r"(svm->dr[1]), "=r"(svm->dr[2]), "=r"(svm->dr[3]));
 }
 
-/* VMLOAD has brought the MSRs of SYSCALL back already. */
-void svm_leave(struct vcpu *vcpu)
-{
-    (void)vcpu;
-}
-
 /* ---- In ------------------------------------------------------------------------------------------ */
 
 /*
@@ -113,13 +113,10 @@ void svm_leave(struct vcpu *vcpu)
  * tables: a fresh one whenever they have lost something, and all of them anew, with a flush of
  * everything, when they are used up (APM vol 2, 15.16).
  */
-static void take_asid(struct svm_cpu *cpu, struct svm_vcpu *svm, uint64_t generation)
+static RARE void take_asid(struct svm_vcpu *svm, uint64_t generation)
 {
-    svm->vmcb->tlb_control = TLB_KEEP;
-    if (svm->generation == generation && svm->asid_epoch == cpu->asid_epoch &&
-        svm->asid_cpu == cpu) {
-        return;
-    }
+    struct svm_cpu *cpu = svm->cpu;
+
     if (cpu->asid_next == cpu->asid_count) {
         COUNT(flush);
         cpu->asid_epoch++;
@@ -127,7 +124,6 @@ static void take_asid(struct svm_cpu *cpu, struct svm_vcpu *svm, uint64_t genera
         svm->vmcb->tlb_control = TLB_FLUSH_ALL;
     }
     svm->vmcb->asid = cpu->asid_next++;
-    svm->asid_cpu = cpu;
     svm->asid_epoch = cpu->asid_epoch;
     svm->generation = generation;
     KASSERT(svm->vmcb->asid > 0 && svm->vmcb->asid < cpu->asid_count);
@@ -157,20 +153,21 @@ static void set_window(struct svm_vcpu *svm)
 void svm_enter(struct vcpu *vcpu)
 {
     struct svm_vcpu *svm = svm_of(vcpu);
-    struct svm_cpu *cpu = svm_this_cpu();
-    uint64_t *gpr = vcpu->state->gpr;
+    uint64_t generation = __atomic_load_n(&vcpu->vm->generation, __ATOMIC_RELAXED);
 
-    take_asid(cpu, svm, __atomic_load_n(&vcpu->vm->generation, __ATOMIC_RELAXED));
+    svm->vmcb->tlb_control = TLB_KEEP;
+    if (svm->generation != generation || svm->asid_epoch != svm->cpu->asid_epoch) {
+        take_asid(svm, generation);
+    }
     if (svm->window) {
         set_window(svm);
     }
-    svm->vmcb->rax = gpr[GPR_RAX];
+    svm->vmcb->rax = svm->gpr[GPR_RAX];
     COUNT(exit);
     COUNT(vmload);
     COUNT(vmload);
     COUNT(vmload);
-    svm_run(svm->vmcb_physical, gpr, cpu->host_physical);
-    gpr[GPR_RAX] = svm->vmcb->rax;
+    svm_run(svm);
 }
 
 /* ---- Events ---------------------------------------------------------------------------------- */

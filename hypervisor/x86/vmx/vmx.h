@@ -55,9 +55,8 @@ void vmx_make_maps(void);
 struct vmx_vcpu {
     struct vcpu vcpu;
     _Alignas(128) uint64_t *gpr; /* 0x80 entry.S: the state page's */
-    uint64_t host_rsp;  /* 0x88 entry.S: what VMCS_HOST_RSP holds */
+    uint64_t stack;     /* 0x88 entry.S: top of its processor's kernel stack */
     uint8_t launched;   /* 0x90 entry.S: VMRESUME instead of VMLAUNCH */
-    uint8_t failed;     /* 0x91 entry.S: the last entry was refused with VMfail */
 
     bool away;          /* user code may have run: CR2 and SYSCALL's MSRs are not the guest's */
     bool flush_vpid;    /* before the next entry */
@@ -82,9 +81,8 @@ struct vmx_vcpu {
     struct fpu fpu;
 };
 _Static_assert(offsetof(struct vmx_vcpu, gpr) == 0x80, "entry.S");
-_Static_assert(offsetof(struct vmx_vcpu, host_rsp) == 0x88, "entry.S");
+_Static_assert(offsetof(struct vmx_vcpu, stack) == 0x88, "entry.S");
 _Static_assert(offsetof(struct vmx_vcpu, launched) == 0x90, "entry.S");
-_Static_assert(offsetof(struct vmx_vcpu, failed) == 0x91, "entry.S");
 _Static_assert(sizeof(struct vmx_vcpu) <= PAGE_SIZE, "one frame");
 
 /*
@@ -99,8 +97,11 @@ static inline struct vmx_vcpu *vmx_of(const struct vcpu *vcpu)
     return (struct vmx_vcpu *)vcpu;
 }
 
-/* entry.S: enters the guest and returns after its exit, or after VMfail. */
-void vmx_run(struct vmx_vcpu *vmx);
+/* entry.S: enters the guest. After its exit it goes on with vmx_exited, or with vmx_refused after
+ * VMfail, and then with the thread that this returns. */
+_Noreturn void vmx_run(struct vmx_vcpu *vmx);
+struct thread *vmx_exited(struct vmx_vcpu *vmx);
+struct thread *vmx_refused(struct vmx_vcpu *vmx);
 /* entry.S: HOST_RIP. */
 extern const char vmx_exit_entry[];
 
@@ -109,8 +110,9 @@ enum status vmx_vcpu_init(struct vcpu *vcpu);
 void vmx_vcpu_destroy(struct vcpu *vcpu);
 void vmx_load(struct vcpu *vcpu);
 void vmx_unload(struct vcpu *vcpu);
-void vmx_leave(struct vcpu *vcpu);
-void vmx_enter(struct vcpu *vcpu);
+/* User code will run next: makes its system calls work again. The next vmx_enter undoes it. */
+void vmx_leave(struct vmx_vcpu *vmx);
+void vmx_enter(struct vcpu *vcpu) __attribute__((noreturn));
 bool vmx_interruptible(const struct vcpu *vcpu);
 void vmx_inject(struct vcpu *vcpu, const struct vcpu_event *event);
 void vmx_irq_window(struct vcpu *vcpu, bool on);
@@ -118,9 +120,10 @@ void vmx_irq_window(struct vcpu *vcpu, bool on);
 /* vmx_state.c */
 void vmx_state_get(struct vcpu *vcpu, uint32_t groups);
 enum status vmx_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups);
+enum status vmx_set_ip(struct vcpu *vcpu, uint64_t rip, uint64_t rflags,
+                       uint32_t interruptibility);
 /* Loads what vmx_check_state has passed. */
 void vmx_state_load(struct vmx_vcpu *vmx, const struct vcpu_state *in, uint32_t groups);
 
 /* vmx_exit.c */
-void vmx_decode(struct vcpu *vcpu, struct vcpu_exit *exit);
 void vmx_host_event(struct vcpu *vcpu, const struct vcpu_exit *exit);

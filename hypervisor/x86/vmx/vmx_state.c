@@ -232,16 +232,9 @@ void vmx_state_load(struct vmx_vcpu *vmx, const struct vcpu_state *in, uint32_t 
     }
 }
 
-/* After the frequent exits a VMM moves RIP and nothing else. */
-static bool only_rip_differs(const struct vmx_vcpu *vmx, const struct vcpu_state *in)
+enum status vmx_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups)
 {
-    return vmx->ip_known && in->rflags == vmx->rflags &&
-           in->interruptibility == vmx_abi_interruptibility(vmx->interruptibility);
-}
-
-static RARE enum status check_and_load(struct vmx_vcpu *vmx, const struct vcpu_state *in,
-                                       uint32_t groups)
-{
+    struct vmx_vcpu *vmx = vmx_of(vcpu);
     enum status status = vmx_check_state(&vmx_limits, in, groups);
 
     if ((groups & STATE_XCR0) && !fpu_xcr0_valid(in->xcr0)) {
@@ -253,14 +246,21 @@ static RARE enum status check_and_load(struct vmx_vcpu *vmx, const struct vcpu_s
     return status;
 }
 
-enum status vmx_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups)
+/* After the frequent exits a VMM moves RIP and nothing else. */
+enum status vmx_set_ip(struct vcpu *vcpu, uint64_t rip, uint64_t rflags, uint32_t interruptibility)
 {
-    if (groups != STATE_IP || !only_rip_differs(vmx_of(vcpu), in)) {
-        return check_and_load(vmx_of(vcpu), in, groups);
+    struct vmx_vcpu *vmx = vmx_of(vcpu);
+
+    if (vmx->ip_known && rflags == vmx->rflags &&
+        interruptibility == vmx_abi_interruptibility(vmx->interruptibility)) {
+        if (!vmx_canonical(rip)) {
+            return STATUS_BAD_ARGUMENT;
+        }
+        vmwrite(VMCS_GUEST_RIP, rip);
+        return STATUS_OK;
     }
-    if (!vmx_canonical(in->rip)) {
-        return STATUS_BAD_ARGUMENT;
-    }
-    vmwrite(VMCS_GUEST_RIP, in->rip);
-    return STATUS_OK;
+    const struct vcpu_state in = {
+        .rip = rip, .rflags = rflags, .interruptibility = interruptibility};
+
+    return vmx_state_set(vcpu, &in, STATE_IP);
 }

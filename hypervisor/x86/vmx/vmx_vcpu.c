@@ -182,7 +182,7 @@ struct table_pointer {
     uint64_t base;
 } __attribute__((packed));
 
-/* Where an exit takes this processor (SDM vol 3, 24.5); HOST_CR3 and HOST_RSP follow. The
+/* Where an exit takes this processor (SDM vol 3, 24.5); HOST_CR3 may follow. The
  * kernel's data segments but SS are null, and it uses neither FS nor GS. */
 static void write_host_state(struct vmx_vcpu *vmx, struct vmx_cpu *cpu)
 {
@@ -213,7 +213,8 @@ static void write_host_state(struct vmx_vcpu *vmx, struct vmx_cpu *cpu)
     vmwrite(VMCS_HOST_EFER, rdmsr(MSR_EFER));
     vmwrite(VMCS_HOST_PAT, rdmsr(MSR_PAT));
     vmwrite(VMCS_HOST_RIP, (uint64_t)vmx_exit_entry);
-    vmx->host_rsp = 0;
+    vmx->stack = arch_this_cpu()->arch.kernel_stack;
+    vmwrite(VMCS_HOST_RSP, vmx->stack - 8); /* where vmx_run leaves its argument */
     vmx->host_cr3 = read_cr3();
     vmwrite(VMCS_HOST_CR3, vmx->host_cr3);
 }
@@ -258,7 +259,7 @@ void vmx_unload(struct vcpu *vcpu)
 {
     struct vmx_vcpu *vmx = vmx_of(vcpu);
 
-    KASSERT(vmx->away);
+    vmx_leave(vmx);
     fpu_save(&vmx->fpu);
     save_debug_registers(vmx);
     vmx->kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
@@ -282,10 +283,8 @@ static void load_syscall_msrs(struct syscall_msrs *loaded, const struct syscall_
     write_if_changed(MSR_FMASK, &loaded->fmask, wanted->fmask);
 }
 
-void vmx_leave(struct vcpu *vcpu)
+void vmx_leave(struct vmx_vcpu *vmx)
 {
-    struct vmx_vcpu *vmx = vmx_of(vcpu);
-
     if (vmx->away) {
         return;
     }
