@@ -45,8 +45,7 @@ static uint8_t highest(const struct thread *thread, const struct thread_list *li
     return so_far;
 }
 
-/* Somebody does not wait for `thread` any more, or on a lower priority. */
-static void disinherit(struct thread *thread)
+static __attribute__((noinline)) void disinherit_chain(struct thread *thread)
 {
     for (unsigned i = 0; i < CHAIN_MAX && thread->priority != thread->own_priority; i++) {
         uint8_t priority = highest(thread, &thread->senders, thread->own_priority);
@@ -56,6 +55,14 @@ static void disinherit(struct thread *thread)
             return;
         }
         thread = thread->partner;
+    }
+}
+
+/* Somebody does not wait for `thread` any more, or on a lower priority. */
+static inline void disinherit(struct thread *thread)
+{
+    if (thread->priority != thread->own_priority) {
+        disinherit_chain(thread);
     }
 }
 
@@ -324,20 +331,22 @@ struct thread *call_ipc_wait(struct thread *self)
     return ipc_wait(self, self->arch.frame.arg[ARG_DEADLINE]);
 }
 
-/* The answer to an exception; false: the thread does not go on. */
-static bool heed_answer(struct thread *thread, const uint64_t words[4])
+/* The answer to an exception of `thread`, then the wait. */
+static __attribute__((noinline)) struct thread *answer_exception(struct thread *self,
+                                                                 struct thread *thread)
 {
-    switch (words[0]) {
-    case EXCEPTION_RETRY:
-        return true;
-    case EXCEPTION_GO_TO:
+    const uint64_t *words = &self->arch.frame.arg[ARG_WORDS];
+
+    if (words[0] == EXCEPTION_GO_TO) {
         arch_thread_go_to(&thread->arch, words[1], words[2]);
-        return true;
-    default:
+    }
+    if (words[0] == EXCEPTION_GO_TO || words[0] == EXCEPTION_RETRY) {
+        thread_wake(thread);
+    } else {
         thread->state = THREAD_STOPPED;
         thread_kill(thread);
-        return false;
     }
+    return ipc_wait(self, self->arch.frame.arg[ARG_DEADLINE]);
 }
 
 struct thread *call_ipc_reply_wait(struct thread *self)
@@ -357,12 +366,11 @@ struct thread *call_ipc_reply_wait(struct thread *self)
     list_remove(&self->callers, caller);
     caller->partner = NULL;
     disinherit(self);
-    if (caller->send_kind == SEND_CALL) {
-        thread_clear_timeout(caller);
-        ipc_deliver(caller, self->id, MESSAGE_IPC, &frame->arg[ARG_WORDS]);
-    } else if (!heed_answer(caller, &frame->arg[ARG_WORDS])) {
-        return ipc_wait(self, deadline);
+    if (caller->send_kind != SEND_CALL) {
+        return answer_exception(self, caller);
     }
+    thread_clear_timeout(caller);
+    ipc_deliver(caller, self->id, MESSAGE_IPC, &frame->arg[ARG_WORDS]);
     if (deadline == TSC_NOW || caller->queue != self->queue) {
         thread_wake(caller);
         return ipc_wait(self, deadline);
