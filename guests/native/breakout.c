@@ -44,7 +44,7 @@ static void note(const char *what, uint64_t detail, bool was_refused)
     }
 }
 
-/* ---- Instructions ----------------------------------------------------------------------------- */
+/* ---- Instructions ---------------------------------------------------------------------------- */
 
 /* Each is executed with RDI = argument, and must end in an exception. */
 #define INSTRUCTIONS(X)                                                                            \
@@ -234,7 +234,7 @@ static void try_vectors(void)
     note("reading XMM0", vectors[0], exception || (vectors[0] | vectors[1]) == 0);
 }
 
-/* ---- Memory ----------------------------------------------------------------------------------- */
+/* ---- Memory ---------------------------------------------------------------------------------- */
 
 static void read_at(uint64_t address)
 {
@@ -292,7 +292,7 @@ static void try_memory(void)
     }
 }
 
-/* ---- System calls ----------------------------------------------------------------------------- */
+/* ---- System calls ---------------------------------------------------------------------------- */
 
 /* TIMEOUT, ELSEWHERE and BUSY come after the question whether the caller may. */
 static bool is_refusal(int64_t status)
@@ -434,7 +434,7 @@ static void try_making(task_id child)
             UINT32_MAX);
 }
 
-/* ---- Others ----------------------------------------------------------------------------------- */
+/* ---- Others ---------------------------------------------------------------------------------- */
 
 /* The page is the caller's: if it was unmapped, `id` is the caller's own name. */
 static bool is_own_task(task_id id)
@@ -525,7 +525,7 @@ static void try_others(task_id child, thread_id childs)
     }
 }
 
-/* ---- All ---------------------------------------------------------------------------------------- */
+/* ---- All ------------------------------------------------------------------------------------- */
 
 static void wait_forever(uint64_t unused)
 {

@@ -22,7 +22,7 @@
 static thread_id pinger;
 static volatile tsc_time arrived;
 
-/* ---- The other side --------------------------------------------------------------------------- */
+/* ---- The other side -------------------------------------------------------------------------- */
 
 static void serve(uint64_t unused)
 {
@@ -47,7 +47,7 @@ static void take_turns(uint64_t unused)
     }
 }
 
-/* ---- Measuring -------------------------------------------------------------------------------- */
+/* ---- Measuring ------------------------------------------------------------------------------- */
 
 static void measure_calls(const char *what, thread_id server, uint32_t rounds)
 {

@@ -44,7 +44,7 @@ static thread_id caller;            /* who waits for an answer of ours */
 static unsigned own_threads;
 static uint64_t scratch;            /* address */
 
-/* ---- Chance ----------------------------------------------------------------------------------- */
+/* ---- Chance ---------------------------------------------------------------------------------- */
 
 /* Marsaglia's xorshift64* */
 static uint64_t any(void)
@@ -87,7 +87,7 @@ static uint64_t wild(void)
     }
 }
 
-/* ---- Sensible arguments ----------------------------------------------------------------------- */
+/* ---- Sensible arguments ---------------------------------------------------------------------- */
 
 static task_id some_child(void)
 {
@@ -148,7 +148,7 @@ static unsigned some_priority(void)
     return 1 + (unsigned)below(priority > PRIORITY_MIN ? priority - 1 : priority);
 }
 
-/* ---- What threads of children do -------------------------------------------------------------- */
+/* ---- What threads of children do ------------------------------------------------------------- */
 
 static void end_task(uint64_t code)
 {
@@ -210,7 +210,7 @@ static void serve(uint64_t unused)
     }
 }
 
-/* ---- Calls as they should be ------------------------------------------------------------------ */
+/* ---- Calls as they should be ----------------------------------------------------------------- */
 
 static void fill_messages(enum syscall number, uint64_t arg[6])
 {
@@ -351,7 +351,7 @@ static void fill(enum syscall number, uint64_t arg[6])
     }
 }
 
-/* ---- What must not be done -------------------------------------------------------------------- */
+/* ---- What must not be done ------------------------------------------------------------------- */
 
 static bool is_child(uint64_t id)
 {
@@ -426,7 +426,7 @@ static bool make_safe(enum syscall number, uint64_t arg[6])
     }
 }
 
-/* ---- What came of it -------------------------------------------------------------------------- */
+/* ---- What came of it ------------------------------------------------------------------------- */
 
 static void count(uint64_t number, int64_t status)
 {
@@ -487,6 +487,16 @@ static void look_at_message(const struct syscall_frame *frame)
     }
 }
 
+/* Those with a state page elsewhere run no guest. */
+static void remember_vcpu(uint64_t state, thread_id id)
+{
+    uint64_t number = (state - VMM_STATE_BASE) / PAGE_SIZE;
+
+    if (number < VCPUS) {
+        vcpu[number] = id;
+    }
+}
+
 static void note_result(enum syscall number, const struct syscall_frame *before,
                         const struct syscall_frame *after)
 {
@@ -507,7 +517,7 @@ static void note_result(enum syscall number, const struct syscall_frame *before,
         break;
     case SYS_VCPU_CREATE:
         own_threads++;
-        vcpu[below(VCPUS)] = (thread_id)after->arg[0];
+        remember_vcpu(before->arg[0], (thread_id)after->arg[0]);
         break;
     default:
         break;
@@ -549,7 +559,7 @@ static void end_by_itself(enum syscall number)
     }
 }
 
-/* ---- One call ----------------------------------------------------------------------------------- */
+/* ---- One call -------------------------------------------------------------------------------- */
 
 /* State pages are the program's to write as it likes. */
 static void spoil_state(void)
@@ -605,7 +615,7 @@ static void one_call(void)
     }
 }
 
-/* ---- Beginning and end -------------------------------------------------------------------------- */
+/* ---- Beginning and end ----------------------------------------------------------------------- */
 
 static void prepare(void)
 {

@@ -98,7 +98,7 @@ static enum status send_number(uint32_t n)
                                             : channel_write(&f.source, message, length, n);
 }
 
-/* ---- Sizes ------------------------------------------------------------------------------------ */
+/* ---- Sizes ----------------------------------------------------------------------------------- */
 
 static void test_sizes(void **state)
 {
@@ -141,7 +141,7 @@ static void test_wrong_arguments(void **state)
     assert_int_equal(channel_open(&f.source, &port, KHZ), STATUS_BAD_ARGUMENT);
 }
 
-/* ---- Sampling --------------------------------------------------------------------------------- */
+/* ---- Sampling -------------------------------------------------------------------------------- */
 
 static void test_last_message_stands(void **state)
 {
@@ -312,7 +312,7 @@ static void test_streams(void **state)
     }
 }
 
-/* ---- Queues ----------------------------------------------------------------------------------- */
+/* ---- Queues ---------------------------------------------------------------------------------- */
 
 /* A million random steps against what a queue is. */
 static void test_queue_is_a_queue(void **state)
@@ -381,7 +381,7 @@ static void test_interrupted_queue(void **state)
     stop();
 }
 
-/* ---- A hostile other side --------------------------------------------------------------------- */
+/* ---- A hostile other side -------------------------------------------------------------------- */
 
 static uint64_t any(void)
 {

@@ -13,7 +13,8 @@ enum { LINE_SIZE = 201, WAIT_NS = 1000000, WAITS = 2000 };
 /* Nonsense in σ0's index would count as a full ring. */
 static uint32_t used(void)
 {
-    uint32_t bytes = CHANNEL->output_head - __atomic_load_n(&CHANNEL->output_tail, __ATOMIC_ACQUIRE);
+    uint32_t tail = __atomic_load_n(&CHANNEL->output_tail, __ATOMIC_ACQUIRE);
+    uint32_t bytes = CHANNEL->output_head - tail;
 
     return bytes <= CONSOLE_OUTPUT_SIZE ? bytes : CONSOLE_OUTPUT_SIZE;
 }
