@@ -2,9 +2,8 @@
 /*
  * The run loop, one per vCPU. The vCPU's thread either waits for us (we have had an exit's message
  * and not replied) or runs; state page and offers of interrupts are touched only while it waits.
- * Devices may work beside the running guest: while no interrupt is on offer to it, nothing that
- * they do can reach it before it exits. (With an offer out, only another vCPU changes devices;
- * see acknowledge.)
+ * The devices of a VM with one vCPU may work beside the running guest: while no interrupt is on
+ * offer to it, nothing that they do can reach it before it exits.
  *
  * Handlers tell each other by an event that there is something to look at. Whoever gets one does
  * so before its guest goes on: an event that comes before the wait ends it at once.
@@ -82,29 +81,15 @@ static void pass_on(struct vm *vm)
 
 /* ---- Waiting ------------------------------------------------------------------------------ */
 
-/* A message came while the guest runs on. Has it to be stopped for it? */
+/* A message came while the guest runs on. Has it to be stopped for it? Among several vCPUs it
+ * always is: who waits for the lock might be sent the exit, and must not be. */
 static bool must_recall(struct vcpu *vcpu)
 {
-    if (vcpu->vm->stopping) {
-        return true;
-    }
-    if (!is_first(vcpu)) {
-        return false;
-    }
-    if (vcpu->offered != 0) {
+    if (vcpu->vm->vcpus > 1 || vcpu->offered != 0) {
         return true; /* the interrupt controller must not change under an offer */
     }
     serve(vcpu);
     return pic_peek(&vcpu->vm->machine.pic) >= 0;
-}
-
-static bool must_recall_locked(struct vcpu *vcpu)
-{
-    vm_lock(vcpu);
-    bool must = must_recall(vcpu);
-
-    vm_unlock(vcpu);
-    return must;
 }
 
 /* A message that is no exit; waits for the exit. */
@@ -114,7 +99,7 @@ __attribute__((noinline)) static void run_on(struct vcpu *vcpu)
     struct message message;
 
     do {
-        if (!recalled && must_recall_locked(vcpu)) {
+        if (!recalled && must_recall(vcpu)) {
             sys_vcpu_recall(vcpu->thread);
             recalled = true;
             vcpu->attention = true;
@@ -263,10 +248,11 @@ static void heed_request(struct vcpu *vcpu)
 static void settle(struct vcpu *vcpu)
 {
     vcpu->attention = false;
-    if (vcpu->vm->stopping) {
-        park(vcpu);
-    } else {
+    if (!vcpu->vm->stopping) {
         heed_request(vcpu);
+    }
+    while (vcpu->vm->stopping) { /* again, if the next life was over before we could see it */
+        park(vcpu);
     }
     if (is_first(vcpu)) {
         serve(vcpu);

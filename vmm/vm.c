@@ -8,8 +8,8 @@
 /* How long who waits for the lock sleeps, in nanoseconds of the VM's clock. */
 #define LOCK_SLEEP_NS 100000u
 
-/* A handler that sleeps here gets nothing but events, and looks at what they stand for before it
- * lets its guest go on. */
+/* The handler's vCPU does not run, so what comes while it sleeps here is nothing but events; what
+ * they stand for is looked at before the guest goes on. */
 void vm_lock_contended(struct vcpu *vcpu)
 {
     struct machine *machine = &vcpu->vm->machine;

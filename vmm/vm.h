@@ -66,7 +66,7 @@ struct vm {
 #define RFLAGS_IF (1u << 9)
 #define RFLAGS_RF (1u << 16)
 
-/* The VM's lock, taken by the handler of that vCPU. */
+/* The VM's lock, taken by the handler of that vCPU, which does not run. */
 void vm_lock_contended(struct vcpu *vcpu);
 static inline void vm_lock(struct vcpu *vcpu)
 {
