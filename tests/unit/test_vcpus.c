@@ -240,6 +240,7 @@ int64_t sys_event_signal(thread_id to, uint64_t bits)
 {
     struct side *other = &side[to - HANDLER(0)];
 
+    check(vm.vcpu[me].locked); /* what is told of has been changed */
     pthread_mutex_lock(&other->lock);
     other->events |= bits;
     pthread_cond_signal(&other->told);
