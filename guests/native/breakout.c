@@ -88,7 +88,7 @@ static void note(const char *what, uint64_t detail, bool was_refused)
     X(xsetbv, "xor %%ecx, %%ecx; mov $1, %%eax; xor %%edx, %%edx; .byte 0x0f, 0x01, 0xd1")         \
     X(swapgs, "swapgs")                                                                            \
     X(sysret, "mov $0x400000, %%ecx; mov $0x202, %%r11d; sysretq")                                 \
-    X(sysexit, "sysexit")                                                                          \
+    X(sysexit, "sysexitl")                                                                          \
     X(sysenter, "sysenter")                                                                        \
     X(monitor, "mov %%rdi, %%rax; xor %%ecx, %%ecx; xor %%edx, %%edx; monitor")                    \
     X(mwait, "xor %%eax, %%eax; xor %%ecx, %%ecx; mwait")                                          \
@@ -474,11 +474,15 @@ static void try_task(task_id id, uint64_t heap)
     }
 }
 
-/* Its own threads, those of its child, σ0's and those at the other ends of its ports. */
+/* Its own threads, those of its child, σ0's and those at the other ends of its ports. σ0 makes
+ * its own before all others: two, and one for each processor. */
 static bool may_talk_to(thread_id id, thread_id childs)
 {
     const struct partition_info *info = PARTITION_INFO;
 
+    if (id >> 16 == 1 && (id & 0xffff) <= 2 + KERNEL_INFO->processors) {
+        return true;
+    }
     for (uint32_t i = 0; i < info->port_count; i++) {
         if (info->port[i].partner == id) {
             return true;
@@ -562,6 +566,7 @@ void native_main(void)
     thread_id id;
 
     first_thread = thread_self();
+    clock_sleep(clock_now() + clock_ticks(1000000)); /* nobody else of this task is there then */
     setup.handler = first_thread;
     native_must("a thread", thread_start(&setup, &id));
     probe_serve(&probe);

@@ -25,7 +25,6 @@
 #define NAMES 16u            /* of threads that are remembered */
 #define OWN_THREADS 24u      /* as threads come back with their task only */
 #define VCPUS 3u
-#define SCRATCH_SIZE 0x400000UL /* of the heap: what is given, taken and unmapped */
 #define CHILD_BASE 0x0000500000000000UL /* where children get it */
 #define CHILD_SIZE 0x40000UL
 #define SOON 3000u           /* ticks of a wait */
@@ -42,7 +41,7 @@ static unsigned next_thread;
 static thread_id self, server, sink, vcpu[VCPUS];
 static thread_id caller;            /* who waits for an answer of ours */
 static unsigned own_threads;
-static uint64_t scratch;            /* address */
+static uint64_t scratch, scratch_size; /* of the heap: what is given, taken and unmapped */
 
 /* ---- Chance ---------------------------------------------------------------------------------- */
 
@@ -122,7 +121,7 @@ static uint64_t some_size(void)
 
 static uint64_t some_scratch(void)
 {
-    return scratch + below(SCRATCH_SIZE / PAGE_SIZE) * PAGE_SIZE;
+    return scratch + below(scratch_size / PAGE_SIZE) * PAGE_SIZE;
 }
 
 static uint64_t some_place(void)
@@ -266,7 +265,7 @@ static void fill_task(enum syscall number, uint64_t arg[6])
         arg[2] = some_place();
         arg[3] = some_priority() | (uint64_t)thread_first_processor() << 8;
         arg[4] = once_in(2) ? self : server;
-        arg[5] = once_in(2) ? self : 0;
+        arg[5] = once_in(10) ? 0 : self;
         break;
     default:
         arg[0] = some_child();
@@ -289,7 +288,7 @@ static void fill_memory(enum syscall number, uint64_t arg[6])
         arg[2] = some_size();
         if (once_in(20)) {
             arg[0] = 0;
-            arg[1] = scratch + SCRATCH_SIZE / 2 + below(256) * PAGE_SIZE;
+            arg[1] = scratch + scratch_size / 2 + below(scratch_size / 4 / PAGE_SIZE) * PAGE_SIZE;
         }
         break;
     default: /* SYS_MEM_REVOKE */
@@ -367,8 +366,8 @@ static bool is_child(uint64_t id)
 static bool touches_own(uint64_t address, uint64_t size)
 {
     uint64_t end = address + size;
-    bool inside = address >= scratch && address < scratch + SCRATCH_SIZE && end >= address &&
-                  end <= scratch + SCRATCH_SIZE;
+    bool inside = address >= scratch && address < scratch + scratch_size && end >= address &&
+                  end <= scratch + scratch_size;
 
     return !inside;
 }
@@ -627,7 +626,8 @@ static void prepare(void)
     native_must("a thread", thread_start(&servant, &server));
     native_must("a thread", thread_start(&waiting, &sink));
     self = thread_self();
-    scratch = (uint64_t)heap_aligned(SCRATCH_SIZE, LARGE_PAGE_SIZE);
+    scratch_size = heap_left() / 2 & ~(2 * PAGE_SIZE - 1);
+    scratch = (uint64_t)heap_pages(scratch_size);
     clock_sleep(clock_now() + clock_ticks(1000000));
 }
 
@@ -705,6 +705,8 @@ void native_main(void)
     for (uint64_t i = 0; i < calls; i++) {
         one_call();
     }
+    uint64_t wrong = report();
+
     remove_children();
-    native_end(report() ? 1 : 0);
+    native_end(wrong ? 1 : 0);
 }

@@ -83,7 +83,7 @@ thread_id thread_self(void)
 
     if (self->id == 0) {
         /* Only the first thread does not know: who makes a thread is told. */
-        const struct thread_setup nobody = {.run = run_nothing, .priority = PRIORITY_MIN,
+        const struct thread_setup nobody = {.run = run_nothing,
                                             .processor = thread_first_processor()};
         thread_id id;
 
