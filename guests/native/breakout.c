@@ -301,7 +301,7 @@ static bool is_refusal(int64_t status)
            status != STATUS_ELSEWHERE && status != STATUS_BUSY;
 }
 
-static int64_t call(enum syscall number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
+static int64_t call(uint64_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
                     uint64_t a4, uint64_t a5)
 {
     struct syscall_frame frame = {{a0, a1, a2, a3, a4, a5}};
@@ -322,7 +322,9 @@ static void try_sigma0s_calls(void)
     REFUSED("machine reset", SYS_MACHINE_END, MACHINE_RESET);
     REFUSED("schedule", SYS_SCHEDULE_SET, 0);
     REFUSED("no such call", SYSCALL_COUNT);
-    REFUSED("no such call", (enum syscall)0x7fffffff);
+    REFUSED("no such call", 1UL << 32 | SYS_IPC_WAIT, 0, TSC_NOW);
+    REFUSED("no such call", 1UL << 63 | SYS_TASK_CREATE, 1, 1, 0, 1);
+    REFUSED("no such call", UINT64_MAX);
 }
 
 static void try_ports_and_interrupts(task_id child)

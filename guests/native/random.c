@@ -13,6 +13,7 @@
  *
  * It leaves alone what it stands on: its image, its stacks, its own end.
  */
+#include "abi/vcpu.h"
 #include "arguments.h"
 #include "child.h"
 #include "clock.h"
@@ -104,6 +105,8 @@ static thread_id some_thread(void)
         return once_in(8) ? PARTITION_INFO->console : sink;
     case 3:
         return caller;
+    case 4:
+        return 0x10000 | (thread_id)below(16); /* whosever it is */
     default:
         return thread[below(NAMES)];
     }
@@ -233,7 +236,7 @@ static void fill_quick(enum syscall number, uint64_t arg[6])
     case SYS_VCPU_STATE_GET:
     case SYS_VCPU_STATE_SET:
         arg[0] = some_vcpu();
-        arg[1] = any() & 0xffff;
+        arg[1] = any() & STATE_ALL;
         break;
     case SYS_VCPU_RECALL:
         arg[0] = some_vcpu();
@@ -564,19 +567,29 @@ static void end_by_itself(enum syscall number)
 static void spoil_state(void)
 {
     unsigned number = (unsigned)below(VCPUS);
-    volatile uint64_t *page = (volatile uint64_t *)(VMM_STATE_BASE + number * PAGE_SIZE);
+    struct vcpu_state *state = (struct vcpu_state *)(VMM_STATE_BASE + number * PAGE_SIZE);
 
-    if (vcpu[number] && once_in(2)) {
-        for (uint64_t i = below(16); i > 0; i--) {
-            page[below(PAGE_SIZE / 8)] = wild();
+    if (!vcpu[number]) {
+        return;
+    }
+    state->injection = (struct vcpu_injection){0};
+    state->irq = 0;
+    state->dirty = 0;
+    if (once_in(2)) {
+        for (uint64_t i = below(8); i > 0; i--) {
+            ((volatile uint64_t *)state)[below(sizeof(*state) / 8)] = wild();
         }
+        state->dirty = once_in(2) ? 1u << below(9) : (uint32_t)any();
     }
 }
 
-/* Some calls end what others need. */
-static bool is_too_often(enum syscall number)
+/* Some calls end what others need, and some are always refused. */
+static bool is_too_often(uint64_t number)
 {
-    return (number == SYS_TASK_STOP || number == SYS_TASK_END) && !once_in(8);
+    bool is_end = number == SYS_TASK_STOP || number == SYS_TASK_END;
+    bool is_sigma0s = number >= SYS_CONSOLE_WRITE && number <= SYS_SCHEDULE_SET;
+
+    return (is_end || is_sigma0s) && !once_in(8);
 }
 
 static void one_call(void)
@@ -584,7 +597,7 @@ static void one_call(void)
     uint64_t number = once_in(200) ? wild() : below(SYSCALL_COUNT);
     struct syscall_frame frame;
 
-    if (is_too_often((enum syscall)number)) {
+    if (is_too_often(number)) {
         return;
     }
     for (unsigned i = 0; i < 6; i++) {
@@ -606,7 +619,7 @@ static void one_call(void)
         return;
     }
     const struct syscall_frame before = frame;
-    int64_t status = syscall_full((enum syscall)number, &frame);
+    int64_t status = syscall_full(number, &frame);
 
     count(number, status);
     if (status == STATUS_OK) {

@@ -15,7 +15,7 @@ struct syscall_frame {
 
 /* All six arguments both ways. A call in steps executes SYSCALL again with advanced registers;
  * all of them are in-out here, so that nothing is assumed of what it leaves. */
-static inline int64_t syscall_full(enum syscall number, struct syscall_frame *frame)
+static inline int64_t syscall_full(uint64_t number, struct syscall_frame *frame)
 {
     int64_t status = (int64_t)number;
     register uint64_t a0 __asm__("rdi") = frame->arg[0];
