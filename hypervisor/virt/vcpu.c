@@ -16,9 +16,6 @@
 #include "virt/virt.h"
 #include "virt/vm.h"
 
-/* Keeps the frequent ways short. */
-#define RARE __attribute__((noinline, cold))
-
 /*
  * The processor gets this vCPU's lazily switched state (FPU, MSRs that no entry switches).
  *
@@ -40,7 +37,7 @@ static inline void take_processor(struct cpu *cpu, struct vcpu *vcpu)
 
 /* What waits for the guest: first an event whose delivery was interrupted or that the VMM
  * injects, then the external interrupt; the window is watched while one has to wait. */
-static RARE void deliver(struct vcpu *vcpu)
+static void deliver(struct vcpu *vcpu)
 {
     bool window = vcpu->irq != 0;
 
@@ -62,23 +59,17 @@ static RARE void deliver(struct vcpu *vcpu)
     vcpu->attention = window;
 }
 
-/* Sends the exit to the handler with what its reason needs; returns who runs next. */
-static inline struct thread *forward(struct vcpu *vcpu, const struct vcpu_exit *exit)
+static struct thread *forward(struct vcpu *vcpu, const struct vcpu_exit *exit)
 {
-    struct vcpu_state *state = vcpu->state;
     const struct exit_rule *rule = &exit_rules[exit->reason];
     uint32_t groups = rule->groups | (exit->insn_length == 0 ? rule->decode : 0);
 
-    state->exit = *exit;
-    state->valid = groups;
-    state->irq = vcpu->irq;
+    vcpu->state->exit = *exit;
     virt->state_get(vcpu, groups);
-    vcpu->stopped = true;
-    vcpu->recall = false; /* whatever it exits for: the handler has it now */
-    return ipc_exit(vcpu->thread, vcpu->handler);
+    return vcpu_forward(vcpu, groups);
 }
 
-static RARE struct thread *forward_recall(struct vcpu *vcpu)
+static struct thread *forward_recall(struct vcpu *vcpu)
 {
     return forward(vcpu, &(struct vcpu_exit){.reason = EXIT_RECALL, .raw = {0, 0}});
 }
@@ -97,23 +88,23 @@ struct thread *vcpu_exited(struct vcpu *vcpu, const struct vcpu_exit *exit)
     return next == self && vcpu->recall ? forward_recall(vcpu) : next;
 }
 
-/* thread->resume of a vCPU. */
-static void vcpu_resume(struct thread *self)
+void vcpu_prepare(struct thread *self)
 {
     struct vcpu *vcpu = self->vcpu;
     struct cpu *cpu = self->cpu;
 
     take_processor(cpu, vcpu);
-    if (vcpu->attention) {
-        if (vcpu->recall) {
-            struct thread *next = forward_recall(vcpu);
-
-            arch_activate(cpu, next);
-            arch_restart(cpu, next);
-        }
-        deliver(vcpu);
+    if (vcpu->new_ip) {
+        virt->load_ip(vcpu);
+        vcpu->new_ip = false;
     }
-    virt->enter(vcpu);
+    if (vcpu->recall) {
+        struct thread *next = forward_recall(vcpu);
+
+        arch_activate(cpu, next);
+        arch_restart(cpu, next);
+    }
+    deliver(vcpu);
 }
 
 /* ---- Making and ending -------------------------------------------------------------------- */
@@ -127,7 +118,7 @@ static enum status make_context(struct thread *handler, struct vcpu **out)
 
     if (vcpu && state) {
         *vcpu = (struct vcpu){
-            .state = state, .vm = handler->task->vm, .handler = handler, .stopped = true};
+            .state = state, .vm = handler->task->vm, .handler = handler};
         if (virt->vcpu_init(vcpu) == STATUS_OK) {
             *out = vcpu;
             return STATUS_OK;
@@ -165,7 +156,7 @@ static enum status make_thread(struct task *task, struct cpu *cpu, uint64_t addr
     }
     status = thread_create(task, cpu, priority, &thread);
     if (status == STATUS_OK) {
-        thread->resume = vcpu_resume;
+        thread->resume = virt->resume;
         vcpu->thread = thread;
         /* Last: other processors find it by its name. */
         __atomic_store_n(&thread->vcpu, vcpu, __ATOMIC_RELEASE);
@@ -220,24 +211,17 @@ struct thread *call_vcpu_create(struct thread *self)
     return call_return(self, status);
 }
 
-/* The vCPU of that name of the caller's task, on any processor; or NULL. */
-static struct vcpu *find_vcpu(const struct thread *self, uint64_t id)
+/* The vCPU of that name that waits for its handler, the caller. */
+static inline struct vcpu *find_stopped(struct thread *self, uint64_t id)
 {
     struct thread *thread = thread_find((thread_id)id);
+    struct vcpu *vcpu = thread ? thread->vcpu : NULL;
 
-    return thread && thread->task == self->task ? thread->vcpu : NULL;
-}
-
-/* ... that waits for its handler, this thread. */
-static struct vcpu *find_stopped(struct thread *self, uint64_t id)
-{
-    struct vcpu *vcpu = find_vcpu(self, id);
-
-    if (!vcpu || vcpu->handler != self) {
+    if (__builtin_expect(!vcpu || vcpu->handler != self, 0)) {
         call_return(self, STATUS_BAD_ID);
         return NULL;
     }
-    if (vcpu->thread->state != THREAD_STOPPED) {
+    if (__builtin_expect(thread->state != THREAD_STOPPED, 0)) {
         call_return(self, STATUS_BUSY);
         return NULL;
     }
@@ -263,7 +247,7 @@ struct thread *call_vcpu_state_get(struct thread *self)
 }
 
 /* Takes what the VMM wrote: one copy, then checks, then loads. */
-static RARE enum status load_state(struct vcpu *vcpu, uint32_t groups)
+static enum status load_state(struct vcpu *vcpu, uint32_t groups)
 {
     if (groups & ~(uint32_t)STATE_ALL) {
         return STATUS_BAD_ARGUMENT;
@@ -274,7 +258,7 @@ static RARE enum status load_state(struct vcpu *vcpu, uint32_t groups)
     return virt->state_set(vcpu, &copy, groups);
 }
 
-static RARE enum status load_injection(struct vcpu *vcpu, uint64_t word)
+static enum status load_injection(struct vcpu *vcpu, uint64_t word)
 {
     const union {
         uint64_t word;
@@ -298,7 +282,7 @@ static RARE enum status load_injection(struct vcpu *vcpu, uint64_t word)
     return STATUS_OK;
 }
 
-static RARE enum status load_irq(struct vcpu *vcpu, uint32_t irq)
+static enum status load_irq(struct vcpu *vcpu, uint32_t irq)
 {
     if (irq != 0 && (irq < (IRQ_VALID | 16) || irq > (IRQ_VALID | 255))) {
         return STATUS_BAD_ARGUMENT;
@@ -306,30 +290,6 @@ static RARE enum status load_irq(struct vcpu *vcpu, uint32_t irq)
     vcpu->irq = irq;
     vcpu->attention = true;
     return STATUS_OK;
-}
-
-/* What the reply has changed, each word of it read once. The usual reply moves RIP. */
-static inline enum status load_reply(struct vcpu *vcpu)
-{
-    const volatile struct vcpu_state *page = vcpu->state;
-    uint64_t injection = *(const volatile uint64_t *)&page->injection;
-    uint32_t dirty = page->dirty, irq = page->irq;
-    enum status status = STATUS_OK;
-
-    if (irq != vcpu->irq) {
-        status = load_irq(vcpu, irq);
-    }
-    if (status == STATUS_OK) {
-        if (dirty == STATE_IP) {
-            status = virt->set_ip(vcpu, page->rip, page->rflags, page->interruptibility);
-        } else if (dirty != 0) {
-            status = load_state(vcpu, dirty);
-        }
-    }
-    if (status == STATUS_OK && injection != 0) {
-        status = load_injection(vcpu, injection);
-    }
-    return status;
 }
 
 struct thread *call_vcpu_state_set(struct thread *self)
@@ -351,7 +311,7 @@ void virt_recall(struct thread *thread)
 {
     struct vcpu *vcpu = thread->vcpu;
 
-    if (!vcpu->stopped) {
+    if (thread->state == THREAD_READY) { /* else its handler has it, or will */
         vcpu->recall = true;
         vcpu->attention = true;
     }
@@ -359,34 +319,70 @@ void virt_recall(struct thread *thread)
 
 struct thread *call_vcpu_recall(struct thread *self)
 {
-    struct vcpu *vcpu = find_vcpu(self, self->arch.frame.arg[0]);
+    struct thread *thread = thread_find((thread_id)self->arch.frame.arg[0]);
 
-    if (!vcpu) {
+    if (!thread || thread->task != self->task || !thread->vcpu) {
         return call_return(self, STATUS_BAD_ID);
     }
-    if (vcpu->thread->cpu == self->cpu) {
-        virt_recall(vcpu->thread);
+    if (thread->cpu == self->cpu) {
+        virt_recall(thread);
     } else {
-        remote_poke(vcpu->thread, POKE_RECALL);
+        remote_poke(thread, POKE_RECALL);
     }
     return call_return(self, STATUS_OK);
 }
 
+/* ---- The reply ------------------------------------------------------------------------------ */
+
+/* What the VMM has written to the state page; each word of it is read once. */
+struct reply {
+    uint32_t dirty, irq;
+    uint64_t injection;
+};
+
+/* One that does more than to move RIP. */
+static RARE struct thread *run_changed(struct thread *self, struct vcpu *vcpu, struct reply reply)
+{
+    enum status status = STATUS_OK;
+
+    take_processor(self->cpu, vcpu);
+    if (reply.irq != vcpu->irq) {
+        status = load_irq(vcpu, reply.irq);
+    }
+    if (status == STATUS_OK && reply.dirty != 0) {
+        status = load_state(vcpu, reply.dirty);
+    }
+    if (status == STATUS_OK && reply.injection != 0) {
+        status = load_injection(vcpu, reply.injection);
+    }
+    if (status != STATUS_OK) {
+        return call_return(self, status);
+    }
+    vcpu->state->dirty = 0;
+    return ipc_wait_and_run(self, self->arch.frame.arg[1], vcpu->thread);
+}
+
 struct thread *call_vcpu_run(struct thread *self)
 {
-    tsc_time deadline = self->arch.frame.arg[1];
     struct vcpu *vcpu = find_stopped(self, self->arch.frame.arg[0]);
 
     if (!vcpu) {
         return self;
     }
-    take_processor(self->cpu, vcpu);
-    enum status status = load_reply(vcpu);
+    struct vcpu_state *state = vcpu->state;
+    const volatile struct vcpu_state *page = state;
+    const struct reply reply = {.dirty = page->dirty,
+                                .irq = page->irq,
+                                .injection = *(const volatile uint64_t *)&page->injection};
+    const struct vcpu_ip ip = {page->rip, page->rflags, page->interruptibility};
 
-    if (status != STATUS_OK) {
-        return call_return(self, status);
+    if (__builtin_expect(reply.dirty != STATE_IP || reply.irq != vcpu->irq ||
+                             reply.injection != 0 || !vcpu_ip_plain(&ip),
+                         0)) {
+        return run_changed(self, vcpu, reply);
     }
-    vcpu->state->dirty = 0;
-    vcpu->stopped = false;
-    return ipc_wait_and_run(self, deadline, vcpu->thread);
+    vcpu->ip = ip;
+    vcpu->new_ip = true;
+    state->dirty = 0;
+    return ipc_wait_and_run(self, self->arch.frame.arg[1], vcpu->thread);
 }

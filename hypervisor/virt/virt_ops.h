@@ -10,6 +10,7 @@
 
 struct cpu;
 struct quota;
+struct thread;
 struct vm;
 struct vcpu;
 
@@ -63,16 +64,16 @@ struct virt_ops {
     /* Another vCPU will run here, or this one never again: takes out what `load` brought in. */
     void (*unload)(struct vcpu *vcpu);
     /*
-     * Enters the guest. General registers run in vcpu->state->gpr (RSP by groups below). Before
-     * that it compares vm->generation with what it knows, so that no translation is used that the
-     * guest-physical space had lost when `enter` was called.
+     * thread->resume of a vCPU: enters the guest, after vcpu_to_enter. General registers run in
+     * vcpu->state->gpr (RSP by groups below). It compares vm->generation with what it knows, so
+     * that no translation is used that the guest-physical space had lost before.
      *
      * The guest's exit is an entry into the kernel like any other: on the empty kernel stack, with
      * interrupts off and the host's state whole. The backend then notes an event whose delivery
-     * was interrupted (vcpu_pend), asks vcpu_exited who runs next, and goes to dispatch
-     * (x86/entry.S).
+     * was interrupted (vcpu_pend), asks vcpu_exited or vcpu_forward who runs next, and goes to
+     * dispatch (x86/entry.S).
      */
-    void (*enter)(struct vcpu *vcpu) __attribute__((noreturn));
+    void (*resume)(struct thread *self);
     /* After EXIT_HOST_INTERRUPT, EXIT_NMI, EXIT_MACHINE_CHECK: lets the host take it now. */
     void (*host_event)(struct vcpu *vcpu, const struct vcpu_exit *exit);
     /* Moves groups (enum vcpu_state_group) from the hardware's structure to the state page. */
@@ -80,9 +81,8 @@ struct virt_ops {
     /* The other way. `in` is the kernel's private copy. BAD_ARGUMENT: a value that must not
      * reach the hardware; nothing was loaded. */
     enum status (*state_set)(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups);
-    /* The same for STATE_IP alone, which most replies change. */
-    enum status (*set_ip)(struct vcpu *vcpu, uint64_t rip, uint64_t rflags,
-                          uint32_t interruptibility);
+    /* Loads vcpu->ip, which vcpu_ip_plain has passed. */
+    void (*load_ip)(struct vcpu *vcpu);
     /* May an external interrupt be delivered at the next entry? */
     bool (*interruptible)(const struct vcpu *vcpu);
     /* Delivers the event at the next entry. One at a time. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sources: hypervisor/x86/svm/svm_exit.c hypervisor/x86/svm/svm_state.c hypervisor/x86/svm/svm_maps.c hypervisor/x86/svm/svm_vcpu.c hypervisor/kernel/memory.c */
+/* sources: hypervisor/x86/svm/svm_exit.c hypervisor/x86/svm/svm_state.c hypervisor/x86/svm/svm_maps.c hypervisor/x86/svm/svm_vcpu.c hypervisor/virt/exit.c hypervisor/kernel/memory.c */
 /* cflags: -Itests/unit/fake -Ihypervisor/x86/plain */
 /* What SVM says, and what may be said to it: exits, state, intercepts, tags. The one instruction
  * of it, VMRUN, is played by svm_run below. */
@@ -14,6 +14,8 @@
 
 #include "kernel/log.h"
 #include "kernel/memory.h"
+#include "kernel/thread.h"
+#include "virt/virt.h"
 #include "x86/fpu.h"
 #include "x86/svm/svm.h"
 
@@ -25,6 +27,9 @@ bool svm_keeps_shadow;
 static struct svm_cpu processor;
 static jmp_buf after_run;
 static struct vcpu_exit last_exit;
+static bool forwarded;
+
+const struct virt_ops *virt;
 static void (*on_run)(struct vmcb *vmcb, uint64_t *gpr);
 static uint64_t xcr0;
 
@@ -44,8 +49,14 @@ void svm_run(struct svm_vcpu *svm)
 /* The entry, up to where entry.S goes on with svm_exited. */
 static void enter(struct vcpu *vcpu)
 {
+    static struct cpu cpu;
+    static struct thread a_thread;
+
+    cpu.vcpu = vcpu;
+    a_thread.cpu = &cpu;
+    a_thread.vcpu = vcpu;
     if (!setjmp(after_run)) {
-        svm_enter(vcpu);
+        svm_resume(&a_thread);
     }
 }
 
@@ -56,10 +67,24 @@ struct thread *vcpu_exited(struct vcpu *vcpu, const struct vcpu_exit *exit)
     return NULL;
 }
 
+struct thread *ipc_exit(struct thread *vcpu, struct thread *handler)
+{
+    (void)vcpu;
+    (void)handler;
+    forwarded = true;
+    return NULL;
+}
+
+void vcpu_prepare(struct thread *self)
+{
+    self->vcpu->attention = false;
+}
+
 static void take_exit(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
+    forwarded = false;
     assert_null(svm_exited(svm_of(vcpu)));
-    *exit = last_exit;
+    *exit = forwarded ? vcpu->state->exit : last_exit;
 }
 
 phys_addr arch_pool_physical(const void *pointer)

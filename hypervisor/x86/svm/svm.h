@@ -55,8 +55,7 @@ void svm_make_maps(void);
 /* svm_state.c */
 void svm_state_get(struct vcpu *vcpu, uint32_t groups);
 enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups);
-enum status svm_set_ip(struct vcpu *vcpu, uint64_t rip, uint64_t rflags,
-                       uint32_t interruptibility);
+void svm_load_ip(struct vcpu *vcpu);
 /* What a guest's state may hold on this machine; the same for all processors. */
 struct svm_limits {
     uint64_t cr0, cr4, efer; /* bits that may be set */
@@ -80,10 +79,21 @@ enum status svm_vcpu_init(struct vcpu *vcpu);
 void svm_vcpu_destroy(struct vcpu *vcpu);
 void svm_load(struct vcpu *vcpu);
 void svm_unload(struct vcpu *vcpu);
-void svm_enter(struct vcpu *vcpu) __attribute__((noreturn));
+void svm_resume(struct thread *self);
 bool svm_interruptible(const struct vcpu *vcpu);
 void svm_inject(struct vcpu *vcpu, const struct vcpu_event *event);
 void svm_irq_window(struct vcpu *vcpu, bool on);
+
+/* svm_state.c: instruction pointer, and what it takes to fetch the instruction; svm_state_get's
+ * frequent parts. */
+#define STATE_FETCH (STATE_CONTROL | STATE_CODE)
+void svm_get_fetch(const struct vmcb *vmcb, struct vcpu_state *state);
+static inline void svm_get_ip(const struct vmcb *vmcb, struct vcpu_state *state)
+{
+    state->rip = vmcb->rip;
+    state->rflags = vmcb->rflags;
+    state->interruptibility = vmcb->interrupt_shadow & BLOCKED_BY_STI_OR_MOV_SS;
+}
 
 static inline struct svm_vcpu *svm_of(const struct vcpu *vcpu)
 {

@@ -3,22 +3,15 @@
 #include "svm.h"
 
 #include "lib/string.h"
+#include "virt/exit.h"
 
-#define RARE __attribute__((noinline, cold))
-
-/* Reasons that need nothing but the code. 0 (EXIT_NONE): not here. */
-static const uint8_t simple_reasons[] = {
-    [VMEXIT_MACHINE_CHECK] = EXIT_MACHINE_CHECK,
-    [VMEXIT_INTR] = EXIT_HOST_INTERRUPT,
-    [VMEXIT_NMI] = EXIT_NMI,
-    [VMEXIT_SMI] = EXIT_HOST_INTERRUPT, /* taken by the firmware when GIF is set again */
-    [VMEXIT_VINTR] = EXIT_IRQ_WINDOW,
+/* Instructions of a guest that need nothing but the code. 0 (EXIT_NONE): not here. */
+#define CODES 0x100
+static const uint8_t instructions[CODES] = {
     [VMEXIT_CPUID] = EXIT_CPUID,
     [VMEXIT_INVD] = EXIT_CACHE,
     [VMEXIT_HLT] = EXIT_HLT,
     [VMEXIT_INVLPGA] = EXIT_VIRTUALIZATION,
-    [VMEXIT_TASK_SWITCH] = EXIT_TASK_SWITCH,
-    [VMEXIT_SHUTDOWN] = EXIT_SHUTDOWN,
     [VMEXIT_VMRUN] = EXIT_VIRTUALIZATION,
     [VMEXIT_VMMCALL] = EXIT_HYPERCALL,
     [0x082] = EXIT_VIRTUALIZATION, /* VMLOAD, VMSAVE, STGI, CLGI */
@@ -36,6 +29,22 @@ static const uint8_t simple_reasons[] = {
     [VMEXIT_XSETBV] = EXIT_XSETBV,
     [VMEXIT_RDPRU] = EXIT_VIRTUALIZATION,
 };
+
+/* Likewise, but no instructions. */
+static const uint8_t events[CODES] = {
+    [VMEXIT_MACHINE_CHECK] = EXIT_MACHINE_CHECK,
+    [VMEXIT_INTR] = EXIT_HOST_INTERRUPT,
+    [VMEXIT_NMI] = EXIT_NMI,
+    [VMEXIT_SMI] = EXIT_HOST_INTERRUPT, /* taken by the firmware when GIF is set again */
+    [VMEXIT_VINTR] = EXIT_IRQ_WINDOW,
+    [VMEXIT_TASK_SWITCH] = EXIT_TASK_SWITCH,
+    [VMEXIT_SHUTDOWN] = EXIT_SHUTDOWN,
+};
+
+static inline uint8_t look_up(const uint8_t reasons[CODES], uint64_t code)
+{
+    return code < CODES ? reasons[code] : (uint8_t)EXIT_NONE;
+}
 
 /* Where the CPU tells the next RIP; 0 where it does not, and for what is no instruction. */
 static inline uint32_t insn_length(const struct vmcb *vmcb)
@@ -89,9 +98,14 @@ void svm_decode_exit(const struct vmcb *vmcb, struct vcpu_exit *exit)
     uint64_t code = (uint32_t)vmcb->exit_code;
 
     *exit = (struct vcpu_exit){.reason = EXIT_UNKNOWN, .raw = {code, vmcb->exit_info1}};
-    if (code < sizeof(simple_reasons) && simple_reasons[code] != EXIT_NONE) {
-        exit->reason = simple_reasons[code];
+    uint8_t instruction = look_up(instructions, code);
+    uint8_t event = look_up(events, code);
+
+    if (instruction != EXIT_NONE) {
+        exit->reason = instruction;
         exit->insn_length = insn_length(vmcb);
+    } else if (event != EXIT_NONE) {
+        exit->reason = event;
     } else if (code == VMEXIT_IO) {
         decode_io(vmcb, exit);
     } else if (code == VMEXIT_MSR) {
@@ -165,39 +179,52 @@ static void give_back(struct vcpu *vcpu, const struct vmcb *vmcb, struct vcpu_ex
     exit->reason = EXIT_NONE;
 }
 
-/* Exits that are no instructions, and those that interrupted something. */
-static RARE void decode_more(struct svm_vcpu *svm, struct vcpu_exit *exit)
+/* Exits that are no plain instructions, and those that interrupted something. */
+static RARE struct thread *exited_otherwise(struct svm_vcpu *svm)
 {
     struct vcpu *vcpu = &svm->vcpu;
     struct vmcb *vmcb = svm->vmcb;
+    struct vcpu_exit exit;
 
     if (vmcb->exit_int_info & EVENT_VALID) {
         vcpu_pend(vcpu, svm_decode_event(vmcb->exit_int_info));
     }
-    svm_decode_exit(vmcb, exit);
-    if (exit->reason == EXIT_UNKNOWN) {
-        give_back(vcpu, vmcb, exit);
-    } else if (exit->reason == EXIT_INVALID_STATE) {
+    svm_decode_exit(vmcb, &exit);
+    if (exit.reason == EXIT_UNKNOWN) {
+        give_back(vcpu, vmcb, &exit);
+    } else if (exit.reason == EXIT_INVALID_STATE) {
         forget_state(vcpu);
     }
+    return vcpu_exited(vcpu, &exit);
 }
 
+/* Instructions are what a guest exits for most, and none of them is kept. */
 struct thread *svm_exited(struct svm_vcpu *svm)
 {
     struct vmcb *vmcb = svm->vmcb;
-    uint64_t code = (uint32_t)vmcb->exit_code;
-    struct vcpu_exit exit;
+    struct vcpu_state *state = svm->vcpu.state;
+    uint8_t reason = look_up(instructions, (uint32_t)vmcb->exit_code);
 
-    svm->gpr[GPR_RAX] = vmcb->rax;
+    state->gpr[GPR_RAX] = vmcb->rax;
     vmcb->event_injection = 0; /* delivered, or in EXITINTINFO */
-    if (__builtin_expect(vmcb->exit_int_info & EVENT_VALID, 0) ||
-        code >= sizeof(simple_reasons) || simple_reasons[code] == EXIT_NONE) {
-        decode_more(svm, &exit);
-    } else {
-        exit = (struct vcpu_exit){
-            .reason = simple_reasons[code], .insn_length = insn_length(vmcb), .raw = {0, 0}};
+    if (__builtin_expect((vmcb->exit_int_info & EVENT_VALID) || reason == EXIT_NONE, 0)) {
+        return exited_otherwise(svm);
     }
-    return vcpu_exited(&svm->vcpu, &exit);
+    const struct exit_rule *rule = &exit_rules[reason];
+    uint32_t groups = rule->groups, length = insn_length(vmcb);
+
+    state->exit.reason = reason;
+    state->exit.insn_length = length;
+    if (length == 0) {
+        groups |= rule->decode;
+    }
+    svm_get_ip(vmcb, state);
+    if (groups == (STATE_IP | STATE_FETCH)) {
+        svm_get_fetch(vmcb, state);
+    } else if (groups != STATE_IP) {
+        svm_state_get(&svm->vcpu, groups);
+    }
+    return vcpu_forward(&svm->vcpu, groups);
 }
 
 /*

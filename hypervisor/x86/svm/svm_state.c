@@ -35,21 +35,8 @@ struct svm_limits svm_make_limits(uint32_t leaf1_ecx, uint32_t leaf7_ebx, uint32
 
 /* ---- Checks ---------------------------------------------------------------------------------- */
 
-#define RFLAGS_ONE 0x2UL
-#define RFLAGS_DEFINED 0x3f7fd7UL /* APM vol 2, 3.1.6: the rest is zero */
 /* DR7: 11, 12, 14, 15 and the upper half are 0 (APM vol 2, 13.1.1.4). */
 #define DR7_RESERVED 0xffffffff0000d800UL
-
-static bool canonical(uint64_t address)
-{
-    return (uint64_t)((int64_t)(address << 16) >> 16) == address;
-}
-
-static bool ip_valid(uint64_t rip, uint64_t rflags, uint32_t interruptibility)
-{
-    return canonical(rip) && (rflags & (~RFLAGS_DEFINED | RFLAGS_ONE)) == RFLAGS_ONE &&
-           (interruptibility & ~3u) == 0;
-}
 
 static bool control_valid(const struct vcpu_state *in, const struct svm_limits *may)
 {
@@ -99,7 +86,7 @@ enum status svm_check_state(const struct vcpu_state *in, uint32_t groups,
     bool valid = true;
 
     if (groups & STATE_IP) {
-        valid &= ip_valid(in->rip, in->rflags, in->interruptibility);
+        valid &= vcpu_ip_valid(in->rip, in->rflags, in->interruptibility);
     }
     if (groups & STATE_CONTROL) {
         valid &= control_valid(in, may);
@@ -192,7 +179,6 @@ static bool load_msrs(struct vmcb *vmcb, const struct vcpu_state *in)
     return changed;
 }
 
-#define RFLAGS_TF (1UL << 8)
 #define DR6_BS (1UL << 14)
 
 /*
@@ -210,26 +196,13 @@ static void trap_step(struct vcpu *vcpu, uint64_t rip)
     }
 }
 
-static inline void load_ip(struct vcpu *vcpu, uint64_t rip, uint64_t rflags,
-                           uint32_t interruptibility)
+static void load_ip(struct vcpu *vcpu, const struct vcpu_state *in)
 {
-    struct vmcb *vmcb = svm_of(vcpu)->vmcb;
-
-    if (__builtin_expect((rflags & RFLAGS_TF) != 0, 0)) {
-        trap_step(vcpu, rip);
+    if (in->rflags & RFLAGS_TF) {
+        trap_step(vcpu, in->rip);
     }
-    vmcb->rip = rip;
-    vmcb->rflags = rflags;
-    vmcb->interrupt_shadow = interruptibility & BLOCKED_BY_STI_OR_MOV_SS;
-}
-
-enum status svm_set_ip(struct vcpu *vcpu, uint64_t rip, uint64_t rflags, uint32_t interruptibility)
-{
-    if (!ip_valid(rip, rflags, interruptibility)) {
-        return STATUS_BAD_ARGUMENT;
-    }
-    load_ip(vcpu, rip, rflags, interruptibility);
-    return STATUS_OK;
+    vcpu->ip = (struct vcpu_ip){in->rip, in->rflags, in->interruptibility};
+    svm_load_ip(vcpu);
 }
 
 enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups)
@@ -243,7 +216,7 @@ enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32
         return status;
     }
     if (groups & STATE_IP) {
-        load_ip(vcpu, in->rip, in->rflags, in->interruptibility);
+        load_ip(vcpu, in);
     }
     if (groups & STATE_RSP) {
         vmcb->rsp = in->gpr[GPR_RSP];
@@ -309,18 +282,34 @@ static void get_msrs(const struct vmcb *vmcb, struct vcpu_state *state)
     state->pat = vmcb->pat;
 }
 
-static __attribute__((noinline)) void get_others(struct vmcb *vmcb, struct vcpu_state *state,
-                                                 uint32_t groups)
+static void get_control(const struct vmcb *vmcb, struct vcpu_state *state)
 {
+    state->cr0 = vmcb->cr0;
+    state->cr2 = vmcb->cr2;
+    state->cr3 = vmcb->cr3;
+    state->cr4 = vmcb->cr4;
+    state->efer = vmcb->efer & ~EFER_SVME;
+}
+
+void svm_get_fetch(const struct vmcb *vmcb, struct vcpu_state *state)
+{
+    get_control(vmcb, state);
+    get_segment(&vmcb->cs, &state->segment[SEG_CS]);
+}
+
+void svm_state_get(struct vcpu *vcpu, uint32_t groups)
+{
+    struct vmcb *vmcb = svm_of(vcpu)->vmcb;
+    struct vcpu_state *state = vcpu->state;
+
+    if (groups & STATE_IP) {
+        svm_get_ip(vmcb, state);
+    }
     if (groups & STATE_RSP) {
         state->gpr[GPR_RSP] = vmcb->rsp;
     }
     if (groups & STATE_CONTROL) {
-        state->cr0 = vmcb->cr0;
-        state->cr2 = vmcb->cr2;
-        state->cr3 = vmcb->cr3;
-        state->cr4 = vmcb->cr4;
-        state->efer = vmcb->efer & ~EFER_SVME;
+        get_control(vmcb, state);
     }
     if (groups & STATE_SEGMENTS) {
         get_segments(vmcb, state);
@@ -339,20 +328,5 @@ static __attribute__((noinline)) void get_others(struct vmcb *vmcb, struct vcpu_
     }
     if (groups & STATE_XCR0) {
         state->xcr0 = fpu_xcr0();
-    }
-}
-
-void svm_state_get(struct vcpu *vcpu, uint32_t groups)
-{
-    struct vmcb *vmcb = svm_of(vcpu)->vmcb;
-    struct vcpu_state *state = vcpu->state;
-
-    if (groups & STATE_IP) {
-        state->rip = vmcb->rip;
-        state->rflags = vmcb->rflags;
-        state->interruptibility = vmcb->interrupt_shadow & BLOCKED_BY_STI_OR_MOV_SS;
-    }
-    if (groups & ~(uint32_t)STATE_IP) { /* most exits ask for no more */
-        get_others(vmcb, state, groups);
     }
 }

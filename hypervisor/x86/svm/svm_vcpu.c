@@ -11,8 +11,6 @@
 #include "x86/instr.h"
 #include "x86/layout.h"
 
-#define RARE __attribute__((noinline, cold))
-
 #define EFER_SVME (1UL << 12)
 #define RFLAGS_IF (1UL << 9)
 
@@ -150,11 +148,25 @@ static void set_window(struct svm_vcpu *svm)
     }
 }
 
-void svm_enter(struct vcpu *vcpu)
+void svm_load_ip(struct vcpu *vcpu)
 {
+    struct vmcb *vmcb = svm_of(vcpu)->vmcb;
+
+    vmcb->rip = vcpu->ip.rip;
+    vmcb->rflags = vcpu->ip.rflags;
+    vmcb->interrupt_shadow = vcpu->ip.interruptibility & BLOCKED_BY_STI_OR_MOV_SS;
+}
+
+void svm_resume(struct thread *self)
+{
+    struct vcpu *vcpu = vcpu_to_enter(self);
     struct svm_vcpu *svm = svm_of(vcpu);
     uint64_t generation = __atomic_load_n(&vcpu->vm->generation, __ATOMIC_RELAXED);
 
+    if (vcpu->new_ip) {
+        vcpu->new_ip = false;
+        svm_load_ip(vcpu);
+    }
     svm->vmcb->tlb_control = TLB_KEEP;
     if (svm->generation != generation || svm->asid_epoch != svm->cpu->asid_epoch) {
         take_asid(svm, generation);
@@ -162,7 +174,7 @@ void svm_enter(struct vcpu *vcpu)
     if (svm->window) {
         set_window(svm);
     }
-    svm->vmcb->rax = svm->gpr[GPR_RAX];
+    svm->vmcb->rax = vcpu->state->gpr[GPR_RAX];
     COUNT(exit);
     COUNT(vmload);
     COUNT(vmload);

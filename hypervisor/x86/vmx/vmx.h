@@ -40,9 +40,6 @@ struct vmx_cpu {
 extern struct vmx_features vmx_features;
 extern struct vmx_limits vmx_limits;
 
-/* For what happens rarely: keeps the frequent ways short. */
-#define RARE __attribute__((noinline, cold))
-
 /* The calling processor's. */
 struct vmx_cpu *vmx_this_cpu(void);
 
@@ -110,9 +107,9 @@ enum status vmx_vcpu_init(struct vcpu *vcpu);
 void vmx_vcpu_destroy(struct vcpu *vcpu);
 void vmx_load(struct vcpu *vcpu);
 void vmx_unload(struct vcpu *vcpu);
-/* User code will run next: makes its system calls work again. The next vmx_enter undoes it. */
+/* User code will run next: makes its system calls work again. The next vmx_resume undoes it. */
 void vmx_leave(struct vmx_vcpu *vmx);
-void vmx_enter(struct vcpu *vcpu) __attribute__((noreturn));
+void vmx_resume(struct thread *self);
 bool vmx_interruptible(const struct vcpu *vcpu);
 void vmx_inject(struct vcpu *vcpu, const struct vcpu_event *event);
 void vmx_irq_window(struct vcpu *vcpu, bool on);
@@ -120,8 +117,7 @@ void vmx_irq_window(struct vcpu *vcpu, bool on);
 /* vmx_state.c */
 void vmx_state_get(struct vcpu *vcpu, uint32_t groups);
 enum status vmx_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups);
-enum status vmx_set_ip(struct vcpu *vcpu, uint64_t rip, uint64_t rflags,
-                       uint32_t interruptibility);
+void vmx_load_ip(struct vcpu *vcpu);
 /* Loads what vmx_check_state has passed. */
 void vmx_state_load(struct vmx_vcpu *vmx, const struct vcpu_state *in, uint32_t groups);
 

@@ -4,6 +4,7 @@
 
 #include "kernel/cpu.h"
 #include "kernel/log.h"
+#include "virt/exit.h"
 #include "x86/instr.h"
 #include "x86/trap.h"
 #include "x86/vmx/reason.h"
@@ -153,42 +154,50 @@ static __attribute__((noinline)) void decode_more(struct vcpu *vcpu, uint32_t re
     }
 }
 
-/* Another thread than the vCPU's runs next; unless that has ended and is not to be touched, as
+/* Another thread than the vCPU's may run next; if that has ended it is not to be touched, and
  * vmx_unload has seen to it. */
-static inline struct thread *hand_over(struct vmx_vcpu *vmx, const struct thread *self,
-                                       struct thread *next)
+static RARE struct thread *exited_otherwise(struct vmx_vcpu *vmx, const struct vcpu_exit *exit)
 {
+    const struct thread *self = vmx->vcpu.thread;
+    struct thread *next = vcpu_exited(&vmx->vcpu, exit);
+
     if (next != self && arch_this_cpu()->vcpu == &vmx->vcpu) {
         vmx_leave(vmx);
     }
     return next;
 }
 
+/* Instructions are what a guest exits for most. All that need no more than their length are
+ * forwarded. */
 struct thread *vmx_exited(struct vmx_vcpu *vmx)
 {
-    const struct thread *self = vmx->vcpu.thread;
+    struct vcpu_state *state = vmx->vcpu.state;
     uint32_t reason = vmread32(VMCS_EXIT_REASON);
     const struct vmx_exit_rule *rule = vmx_exit_rule(reason);
-    struct vcpu_exit exit;
 
-    if (!(reason & REASON_ENTRY_FAILED)) {
-        vmx->launched = 1; /* a refused entry leaves the VMCS "clear" (SDM vol 3, 26.8) */
-    }
-    if (rule->reads == READ_LENGTH) { /* most of the frequent ones */
-        exit = (struct vcpu_exit){.reason = rule->reason,
-                                  .insn_length = vmread32(VMCS_EXIT_INSN_LENGTH),
-                                  .raw = {0, 0}};
-    } else {
+    if (__builtin_expect(rule->reads != READ_LENGTH, 0)) {
+        struct vcpu_exit exit;
+
+        if (!(reason & REASON_ENTRY_FAILED)) {
+            vmx->launched = 1; /* a refused entry leaves the VMCS "clear" (SDM vol 3, 26.8) */
+        }
         decode_more(&vmx->vcpu, reason, &exit);
+        return exited_otherwise(vmx, &exit);
     }
-    return hand_over(vmx, self, vcpu_exited(&vmx->vcpu, &exit));
+    uint32_t groups = exit_rules[rule->reason].groups;
+
+    vmx->launched = 1;
+    state->exit.reason = rule->reason;
+    state->exit.insn_length = vmread32(VMCS_EXIT_INSN_LENGTH);
+    vmx_state_get(&vmx->vcpu, groups);
+    vmx_leave(vmx);
+    return vcpu_forward(&vmx->vcpu, groups);
 }
 
 /* What the VMM asked to inject may not fit the guest's mode: that is its mistake. Any other
  * error is ours. */
 struct thread *vmx_refused(struct vmx_vcpu *vmx)
 {
-    const struct thread *self = vmx->vcpu.thread;
     uint32_t error = vmread32(VMCS_INSN_ERROR);
     const struct vcpu_exit exit = {.reason = EXIT_INVALID_STATE,
                                    .raw = {REASON_ENTRY_FAILED, error}};
@@ -197,7 +206,7 @@ struct thread *vmx_refused(struct vmx_vcpu *vmx)
         panic("VM entry failed, error %u", error);
     }
     vmwrite(VMCS_ENTRY_INTERRUPTION, 0); /* still pending, unlike after an exit */
-    return hand_over(vmx, self, vcpu_exited(&vmx->vcpu, &exit));
+    return exited_otherwise(vmx, &exit);
 }
 
 void vmx_host_event(struct vcpu *vcpu, const struct vcpu_exit *exit)

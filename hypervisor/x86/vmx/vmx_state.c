@@ -126,15 +126,16 @@ void vmx_state_get(struct vcpu *vcpu, uint32_t groups)
 
 /* ---- Into the VMCS ------------------------------------------------------------------------ */
 
-static void set_ip(struct vmx_vcpu *vmx, const struct vcpu_state *in)
+static RARE void set_ip(struct vmx_vcpu *vmx, uint64_t rip, uint64_t rflags,
+                        uint32_t interruptible)
 {
     know_ip(vmx);
-    uint32_t interruptibility = vmx_interruptibility(in->interruptibility, vmx->interruptibility);
+    uint32_t interruptibility = vmx_interruptibility(interruptible, vmx->interruptibility);
 
-    vmwrite(VMCS_GUEST_RIP, in->rip);
-    if (vmx->rflags != in->rflags) {
-        vmx->rflags = in->rflags;
-        vmwrite(VMCS_GUEST_RFLAGS, in->rflags);
+    vmwrite(VMCS_GUEST_RIP, rip);
+    if (vmx->rflags != rflags) {
+        vmx->rflags = rflags;
+        vmwrite(VMCS_GUEST_RFLAGS, rflags);
     }
     if (vmx->interruptibility != interruptibility) {
         vmx->interruptibility = interruptibility;
@@ -225,7 +226,7 @@ void vmx_state_load(struct vmx_vcpu *vmx, const struct vcpu_state *in, uint32_t 
 {
     KASSERT(vmx->away); /* CR2 and SYSCALL's MSRs are taken up on the way back */
     if (groups & STATE_IP) {
-        set_ip(vmx, in);
+        set_ip(vmx, in->rip, in->rflags, in->interruptibility);
     }
     if (groups & ~(uint32_t)STATE_IP) {
         load_others(vmx, in, groups);
@@ -247,20 +248,15 @@ enum status vmx_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32
 }
 
 /* After the frequent exits a VMM moves RIP and nothing else. */
-enum status vmx_set_ip(struct vcpu *vcpu, uint64_t rip, uint64_t rflags, uint32_t interruptibility)
+void vmx_load_ip(struct vcpu *vcpu)
 {
     struct vmx_vcpu *vmx = vmx_of(vcpu);
+    const struct vcpu_ip *ip = &vcpu->ip;
 
-    if (vmx->ip_known && rflags == vmx->rflags &&
-        interruptibility == vmx_abi_interruptibility(vmx->interruptibility)) {
-        if (!vmx_canonical(rip)) {
-            return STATUS_BAD_ARGUMENT;
-        }
-        vmwrite(VMCS_GUEST_RIP, rip);
-        return STATUS_OK;
+    if (vmx->ip_known && ip->rflags == vmx->rflags &&
+        ip->interruptibility == vmx_abi_interruptibility(vmx->interruptibility)) {
+        vmwrite(VMCS_GUEST_RIP, ip->rip);
+    } else {
+        set_ip(vmx, ip->rip, ip->rflags, ip->interruptibility);
     }
-    const struct vcpu_state in = {
-        .rip = rip, .rflags = rflags, .interruptibility = interruptibility};
-
-    return vmx_state_set(vcpu, &in, STATE_IP);
 }

@@ -326,18 +326,24 @@ static RARE void flush_linear(struct vmx_vcpu *vmx)
     }
 }
 
-void vmx_enter(struct vcpu *vcpu)
+void vmx_resume(struct thread *self)
 {
+    struct vcpu *vcpu = vcpu_to_enter(self);
     struct vmx_vcpu *vmx = vmx_of(vcpu);
     struct vm *vm = vcpu->vm;
-    uint64_t cr3 = read_cr3(), generation = __atomic_load_n(&vm->generation, __ATOMIC_RELAXED);
+    uint64_t root = self->cpu->arch.root;
+    uint64_t generation = __atomic_load_n(&vm->generation, __ATOMIC_RELAXED);
 
+    if (vcpu->new_ip) {
+        vcpu->new_ip = false;
+        vmx_load_ip(vcpu);
+    }
     if (vmx->away) {
         come_back(vmx);
     }
-    if (vmx->host_cr3 != cr3) {
-        vmx->host_cr3 = cr3;
-        vmwrite(VMCS_HOST_CR3, cr3);
+    if (vmx->host_cr3 != root) {
+        vmx->host_cr3 = root;
+        vmwrite(VMCS_HOST_CR3, root);
     }
     if (vm->flushed[vmx->cpu->id] != generation) {
         flush_guest_physical(vm, vmx->cpu->id, generation);
