@@ -114,6 +114,9 @@ void code_fetch(struct vcpu *vcpu, struct code *code)
     }
 }
 
+/* RIP of a place that nobody stands at: no canonical address. */
+#define CODE_NOWHERE (UINT64_C(1) << 63)
+
 /* ---- Places ------------------------------------------------------------------------------- */
 
 static inline uint64_t read_bytes(const struct code_place *place, unsigned half)
@@ -129,11 +132,11 @@ static inline bool has_entry(const struct code_place *place, unsigned level)
     return read_once(place->entry[level]) == place->value[level];
 }
 
-/* Does the guest stand at this place, and is it as it was? STATE_IP, CONTROL and CODE are valid.
- * This is on the way of every CPUID where the hardware tells no length: no loop. */
+/* Does the guest stand at this place, which is in use, and is it as it was? STATE_IP, CONTROL and
+ * CODE are valid. This is on the way of every CPUID where the hardware tells no length: no loop. */
 static inline bool is_same(const struct code_place *place, const struct vcpu_state *state)
 {
-    return place->at && place->rip == state->rip && place->cr3 == state->cr3 &&
+    return place->rip == state->rip && place->cr3 == state->cr3 &&
            code_is_64_bit(state) && has_entry(place, 0) && has_entry(place, 1) &&
            has_entry(place, 2) && has_entry(place, 3) &&
            read_bytes(place, 0) == place->bytes[0] && read_bytes(place, 1) == place->bytes[1];
@@ -144,14 +147,17 @@ static void find_place(const struct vcpu *vcpu, struct code_place *place)
 {
     const struct vcpu_state *state = vcpu->state;
 
-    *place = (struct code_place){ .rip = state->rip, .cr3 = state->cr3 };
+    *place = (struct code_place){ .rip = CODE_NOWHERE };
     if (!code_is_64_bit(state) || (state->rip & (PAGE_SIZE - 1)) > PAGE_SIZE - CODE_WINDOW) {
         return;
     }
     place->at =
         translate_long(&vcpu->vm->machine.setup.ram, state->cr3, state->rip, place);
-    for (unsigned i = 0; i < 2 && place->at; i++) {
-        place->bytes[i] = read_bytes(place, i);
+    if (place->at) {
+        place->rip = state->rip;
+        place->cr3 = state->cr3;
+        place->bytes[0] = read_bytes(place, 0);
+        place->bytes[1] = read_bytes(place, 1);
     }
 }
 
@@ -188,10 +194,8 @@ const struct insn *code_decode(struct vcpu *vcpu)
     vcpu_need(vcpu, STATE_IP | STATE_CONTROL | STATE_CODE);
     struct code_place *place = hash(vcpu);
 
-    if (!is_same(place, vcpu->state)) {
+    if (!place->decoded || !is_same(place, vcpu->state)) {
         find_place(vcpu, place);
-    }
-    if (!place->at || !place->decoded) {
         decode_place(vcpu, place);
     }
     return place->decoded ? &place->insn : NULL;
@@ -272,7 +276,7 @@ __attribute__((noinline)) static uint32_t take_up_length(struct vcpu *vcpu,
     return place->length;
 }
 
-uint32_t code_length(struct vcpu *vcpu)
+__attribute__((noinline)) uint32_t code_length(struct vcpu *vcpu)
 {
     vcpu_need(vcpu, STATE_IP | STATE_CONTROL | STATE_CODE);
     struct code_place *place = hash(vcpu);

@@ -29,10 +29,10 @@ struct code_place {
     const uint8_t *at;        /* the bytes, in RAM, CODE_WINDOW of them in one page; NULL: they
                                  could not be remembered */
     uint64_t bytes[2];        /* what they were */
-    uint32_t reason;          /* the exit, and how long the instruction is for which */
-    uint32_t length;          /* code_length knows it */
-    bool decoded;
-    struct insn insn;         /* valid when decoded */
+    uint32_t reason;          /* the exit, and how long the instruction is for which; or NONE */
+    uint32_t length;
+    bool decoded;             /* into insn; neither: the place is not in use */
+    struct insn insn;
 } __attribute__((aligned(256)));
 #define CODE_WINDOW 16u
 #define CODE_PLACES 16u /* a power of two */

@@ -8,13 +8,6 @@
 #include "report.h"
 #include "vm.h"
 
-void exit_complete(struct vcpu *vcpu)
-{
-    uint32_t length = vcpu->state->exit.insn_length;
-
-    vcpu_advance(vcpu, length != 0 ? length : code_length(vcpu));
-}
-
 /* ---- CPUID -------------------------------------------------------------------------------- */
 
 /* Rare: leaf 1 when XSAVE is shown, and the sizes in leaf 0xd. */

@@ -2,10 +2,15 @@
 #pragma once
 /* What becomes of each kind of exit. All are called while the vCPU waits, with the groups of its
  * reason valid; on return the state page holds what the guest goes on with. */
-struct vcpu;
+#include "vm.h"
 
 /* The instruction has no effect but on RIP, or it has had its effect. */
-void exit_complete(struct vcpu *vcpu);
+__attribute__((always_inline)) static inline void exit_complete(struct vcpu *vcpu)
+{
+    uint32_t length = vcpu->state->exit.insn_length;
+
+    vcpu_advance(vcpu, length != 0 ? length : code_length(vcpu));
+}
 
 void exit_cpuid(struct vcpu *vcpu);
 void exit_msr_read(struct vcpu *vcpu);
