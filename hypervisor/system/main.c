@@ -11,6 +11,7 @@
 #include "partition.h"
 #include "ports.h"
 #include "service.h"
+#include "thread.h"
 #include "worker.h"
 
 #define KERNEL_INFO ((const struct kernel_info *)USER_KERNEL_INFO)
@@ -87,9 +88,7 @@ void user_main(uint64_t argument)
     }
     start_partitions(boot);
     for (;;) {
-        struct message message = sys_ipc_wait(TSC_NEVER);
-
-        if (message.status == STATUS_OK && message.kind == MESSAGE_EVENTS) {
+        if (system_wait() & EVENT_CHILD) { /* which the kernel alone can signal */
             sys_event_signal(service_thread(), EVENT_CHILD_ENDED);
         }
     }

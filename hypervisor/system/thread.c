@@ -26,3 +26,21 @@ thread_id system_thread(void (*entry)(uint64_t argument), unsigned processor, un
     }
     return thread;
 }
+
+uint64_t system_wait(void)
+{
+    const uint64_t refusal[4] = {(uint64_t)STATUS_DENIED};
+    thread_id caller = 0;
+
+    for (;;) {
+        struct message message = sys_ipc_reply_wait(caller, TSC_NEVER, refusal);
+
+        caller = 0;
+        if (message.status == STATUS_OK && message.kind == MESSAGE_EVENTS) {
+            return message.word[0];
+        }
+        if (message.status == STATUS_OK && message.kind == MESSAGE_IPC) {
+            caller = message.from;
+        }
+    }
+}

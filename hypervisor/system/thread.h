@@ -13,3 +13,7 @@
 /* Makes one, with a stack of its own; `entry` gets `argument` and never returns. 0: no memory. */
 thread_id system_thread(void (*entry)(uint64_t argument), unsigned processor, unsigned priority,
                         uint64_t argument);
+
+/* For those that only take events: waits for the next ones. Who calls is refused: any partition
+ * can, and would pass its priority on until it is answered. */
+uint64_t system_wait(void);

@@ -40,7 +40,7 @@ static _Noreturn void work(uint64_t argument)
                 make_again(&partitions[i]);
             }
         }
-        sys_ipc_wait(TSC_NEVER); /* an order that came meanwhile ends it at once */
+        system_wait(); /* an order that came meanwhile ends it at once */
     }
 }
 
