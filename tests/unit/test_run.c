@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "abi/health.h"
 #include "code.h"
 #include "exits.h"
 #include "lib/user/syscall.h"
@@ -460,7 +461,7 @@ static void a_triple_fault_is_a_death(void **state)
     (void)state;
     config = &traced;
     assert_int_equal(play(shutdown_script), TASK_END);
-    assert_true(end_code != 0);
+    assert_int_equal(end_code, HEALTH_END_CODE(HEALTH_VM_SHUTDOWN, 1));
     assert_non_null(strstr(output, "vmm: vm1 dies: triple fault\r\n"));
     assert_non_null(strstr(output, "r15 00000000deadbeef"));
     assert_non_null(strstr(output, "vmm:            1  shutdown\r\n"));
