@@ -7,7 +7,7 @@
 #include "kernel/task.h"
 
 /* Argument registers of the calls in syscall.h: a0 partner, a1 deadline or kind, a2.. words. */
-enum { ARG_PARTNER = 0, ARG_DEADLINE = 1, ARG_WORDS = 2 };
+enum { ARG_PARTNER = 0, ARG_DEADLINE = 1, ARG_KIND = 1, ARG_WORDS = 2 };
 
 /* ---- Priorities ------------------------------------------------------------------------------ */
 
@@ -137,11 +137,18 @@ static bool receive_now(struct thread *self)
     return false;
 }
 
+static __attribute__((noinline)) struct thread *receive_and_wake(struct thread *self,
+                                                                 struct thread *to)
+{
+    receive_now(self);
+    thread_wake(to);
+    return thread_yield(self);
+}
+
 struct thread *ipc_wait_and_run(struct thread *self, tsc_time deadline, struct thread *to)
 {
-    if (receive_now(self)) {
-        thread_wake(to);
-        return thread_yield(self);
+    if (self->events || self->senders.first) {
+        return receive_and_wake(self, to);
     }
     self->state = THREAD_WAITING;
     thread_set_timeout(self, deadline);
@@ -239,9 +246,13 @@ static struct thread *hand_over(struct thread *self, struct thread *to)
 struct thread *ipc_exit(struct thread *vcpu, struct thread *handler)
 {
     if (handler->state == THREAD_WAITING) {
+        struct arch_frame *frame = &handler->arch.frame;
+
         thread_clear_timeout(handler);
         vcpu->state = THREAD_STOPPED;
-        ipc_deliver(handler, vcpu->id, MESSAGE_EXIT, no_words);
+        frame->status = STATUS_OK;
+        frame->arg[ARG_PARTNER] = vcpu->id;
+        frame->arg[ARG_KIND] = MESSAGE_EXIT; /* the state page says the rest */
         return thread_switch(handler);
     }
     return queue_up(vcpu, handler, SEND_EXIT);

@@ -51,7 +51,7 @@ static call_handler *const slow[SLOW_SLOTS] = {
 };
 _Static_assert(SYSCALL_COUNT <= SLOW_SLOTS, "calls");
 
-static struct thread *slow_call(struct thread *self, uint64_t number)
+static __attribute__((noinline)) struct thread *slow_call(struct thread *self, uint64_t number)
 {
     struct cpu *cpu = self->cpu;
 

@@ -72,7 +72,7 @@ static inline void vcpu_pend(struct vcpu *vcpu, struct vcpu_event event)
 void vcpu_prepare(struct thread *self);
 
 /* Before each entry. Afterwards nothing but vcpu->ip may have to be loaded. */
-static inline struct vcpu *vcpu_to_enter(struct thread *self)
+static inline __attribute__((always_inline)) struct vcpu *vcpu_to_enter(struct thread *self)
 {
     struct vcpu *vcpu = self->vcpu;
 
@@ -83,7 +83,8 @@ static inline struct vcpu *vcpu_to_enter(struct thread *self)
 }
 
 /* After an exit: hands it to the handler. state->exit and these groups stand in the state page. */
-static inline struct thread *vcpu_forward(struct vcpu *vcpu, uint32_t groups)
+static inline __attribute__((always_inline)) struct thread *vcpu_forward(struct vcpu *vcpu,
+                                                                         uint32_t groups)
 {
     vcpu->state->valid = groups;
     vcpu->state->irq = vcpu->irq;

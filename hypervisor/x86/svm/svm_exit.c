@@ -211,19 +211,16 @@ struct thread *svm_exited(struct svm_vcpu *svm)
         return exited_otherwise(svm);
     }
     const struct exit_rule *rule = &exit_rules[reason];
-    uint32_t groups = rule->groups, length = insn_length(vmcb);
+    uint32_t length = insn_length(vmcb), groups = rule->groups | (length == 0 ? rule->decode : 0);
 
-    state->exit.reason = reason;
-    state->exit.insn_length = length;
-    if (length == 0) {
-        groups |= rule->decode;
-    }
-    svm_get_ip(vmcb, state);
     if (groups == (STATE_IP | STATE_FETCH)) {
         svm_get_fetch(vmcb, state);
-    } else if (groups != STATE_IP) {
-        svm_state_get(&svm->vcpu, groups);
+    } else if (__builtin_expect(groups != STATE_IP, 0)) {
+        return exited_otherwise(svm);
     }
+    svm_get_ip(vmcb, state);
+    state->exit.reason = reason;
+    state->exit.insn_length = length;
     return vcpu_forward(&svm->vcpu, groups);
 }
 

@@ -57,6 +57,7 @@ struct vmx_vcpu {
 
     bool away;          /* user code may have run: CR2 and SYSCALL's MSRs are not the guest's */
     bool flush_vpid;    /* before the next entry */
+    bool uses_syscall;  /* EFER.SCE: only then do SYSCALL's MSRs matter to it */
     bool ip_known;      /* state->rflags and ->interruptibility are the VMCS's */
     uint16_t vpid;
 

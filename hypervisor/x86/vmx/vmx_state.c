@@ -148,6 +148,7 @@ static void set_control(struct vmx_vcpu *vmx, const struct vcpu_state *in)
     uint64_t efer = vmx_real_efer(in->efer, in->cr0);
     uint32_t entry = vmx_features.entry | (efer & EFER_LMA ? ENTRY_GUEST_64 : 0u);
 
+    vmx->uses_syscall = (efer & EFER_SCE) != 0;
     vmx->cr0_shadow = in->cr0;
     vmx->cr4_shadow = in->cr4;
     vmwrite(VMCS_GUEST_CR0, vmx_real_cr0(&vmx_limits, in->cr0));

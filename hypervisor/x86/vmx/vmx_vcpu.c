@@ -290,7 +290,9 @@ void vmx_leave(struct vmx_vcpu *vmx)
     }
     vmx->away = true;
     vmx->cr2 = read_cr2();
-    load_syscall_msrs(&vmx->cpu->loaded, &vmx->cpu->host);
+    if (vmx->uses_syscall) {
+        load_syscall_msrs(&vmx->cpu->loaded, &vmx->cpu->host);
+    }
     /* An exit sets the limit to 0xffff (SDM vol 3, 27.5.2): what stands behind the table is no
      * descriptor for user code to load. The interrupt table is full, so its limit does not
      * matter. */
@@ -303,7 +305,9 @@ static void come_back(struct vmx_vcpu *vmx)
     if (read_cr2() != vmx->cr2) {
         __asm__ volatile("mov %0, %%cr2" : : "r"(vmx->cr2));
     }
-    load_syscall_msrs(&vmx->cpu->loaded, &vmx->syscall);
+    if (vmx->uses_syscall) { /* else SYSCALL and SYSRET fault whatever they say */
+        load_syscall_msrs(&vmx->cpu->loaded, &vmx->syscall);
+    }
 }
 
 /* ---- Entry -------------------------------------------------------------------------------- */
