@@ -70,6 +70,16 @@ static enum status fill(struct task *task)
     return status;
 }
 
+/* A task may talk to itself, its parent and its children from the beginning. */
+static void set_natural_peers(struct task *task)
+{
+    rights_set_peer(task, task, true);
+    if (task->parent) {
+        rights_set_peer(task, task->parent, true);
+        rights_set_peer(task->parent, task, true);
+    }
+}
+
 enum status task_create(struct task *parent, const struct task_setup *setup, struct task **out)
 {
     struct quota quota = {.limit = setup->frames};
@@ -96,6 +106,7 @@ enum status task_create(struct task *parent, const struct task_setup *setup, str
                 task->sibling = parent->children;
                 parent->children = task;
             }
+            set_natural_peers(task);
             *out = task;
             return STATUS_OK;
         }
@@ -115,17 +126,14 @@ struct task *task_find(task_id id)
     return task && task->id == id ? task : NULL;
 }
 
+struct task *task_in_slot(uint64_t slot)
+{
+    return tasks[slot];
+}
+
 bool task_controls(const struct task *task, const struct task *other)
 {
     return other == task || other->parent == task;
-}
-
-bool task_may_talk(const struct task *task, const struct task *other)
-{
-    uint32_t slot = other->id & 0xffff;
-
-    return task_controls(task, other) || task->parent == other ||
-           (task->rights.peers[slot / 64] >> slot % 64 & 1) != 0;
 }
 
 struct task *task_after(struct task *task, const struct task *top)

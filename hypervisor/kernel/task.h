@@ -45,10 +45,17 @@ struct task_setup {
  * page. NO_MEMORY, NO_SLOT. */
 enum status task_create(struct task *parent, const struct task_setup *setup, struct task **out);
 struct task *task_find(task_id id);
+/* The one in that slot of the names, below TASK_MAX; or NULL. */
+struct task *task_in_slot(uint64_t slot);
 /* May `task` act on `other`: itself or its child? */
 bool task_controls(const struct task *task, const struct task *other);
 /* May a thread of `task` send to, or signal, one of `other`? */
-bool task_may_talk(const struct task *task, const struct task *other);
+static inline bool task_may_talk(const struct task *task, const struct task *other)
+{
+    uint32_t slot = other->id % TASK_MAX;
+
+    return (task->rights.peers[slot / 64] >> slot % 64 & 1) != 0;
+}
 /* The next of the tree from `top` down after `task`, parents before their children; NULL at the
  * end. */
 struct task *task_after(struct task *task, const struct task *top);

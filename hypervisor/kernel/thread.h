@@ -37,7 +37,8 @@ struct thread {
     enum thread_state state;
     uint8_t priority;                 /* it runs on: its own, or a caller's that is higher */
     uint8_t own_priority;
-    bool has_timeout;                 /* linked in cpu->timeouts */
+    bool has_timeout;                 /* linked in queue->timeouts */
+    bool listens;                     /* has listened to an interrupt line */
     enum send_kind send_kind;
 
     struct thread *next, *previous;   /* a ready queue, senders or callers: one at a time */

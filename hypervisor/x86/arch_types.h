@@ -34,6 +34,7 @@ _Static_assert(offsetof(struct arch_thread, kernel_stack) == 0xb0, "entry.S");
 struct arch_space {
     uint64_t root; /* physical address of the root table */
     const struct page_format *format;
+    uint64_t destroyed; /* the tables below this address have been freed */
 };
 
 struct arch_cpu {

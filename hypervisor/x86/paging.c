@@ -3,7 +3,6 @@
 #include "kernel/memory.h"
 #include "x86/kernel_space.h"
 #include "x86/paging_format.h"
-#include "x86/tlb.h"
 
 static uint64_t level_size(unsigned level)
 {
@@ -30,14 +29,25 @@ static uint64_t *table_of(uint64_t entry)
     return arch_pool_pointer(entry & ENTRY_ADDRESS_MASK);
 }
 
+/* Entries that one call looks at: no more than about 1,000 instructions. */
+enum { ENTRIES_AT_ONCE = 96, ENTRIES_FOR_ZEROING = 48 };
+
 /* What one call works on: [address, end), in tables of one format paid by one quota. */
 struct walk {
     const struct page_format *format;
     struct quota *quota;
     uint64_t address, end;
-    uint64_t physical; /* of `address`, when mapping */
+    uint64_t physical; /* of `address`, when mapping; of what is revoked */
+    uint64_t size;     /* of what is revoked */
     unsigned rights;
+    int budget;        /* entries; stops where it is used up */
+    bool changed;
 };
+
+static uint64_t after(uint64_t address, unsigned level)
+{
+    return (address | (level_size(level) - 1)) + 1;
+}
 
 enum status arch_space_init(struct arch_space *space, const struct page_format *format,
                             struct quota *quota)
@@ -54,32 +64,44 @@ enum status arch_space_init(struct arch_space *space, const struct page_format *
     return STATUS_OK;
 }
 
-/* Frees the tables that `count` entries of a table at `level` name. */
-static void free_tables(const struct page_format *format, uint64_t *table, unsigned level,
-                        unsigned count, struct quota *quota)
+/* Frees the tables below those entries of this one that lie behind walk->address; true when none
+ * is left. */
+static bool free_tables(struct walk *walk, uint64_t *table, unsigned level, unsigned count)
 {
-    for (unsigned i = 0; i < count; i++) {
-        if (!is_present(format, table[i]) || is_leaf(format, table[i], level)) {
-            continue;
-        }
-        uint64_t *lower = table_of(table[i]);
+    for (unsigned i = index_of(walk->address, level); i < count; i++) {
+        uint64_t next = after(walk->address, level);
 
-        table[i] = 0;
-        free_tables(format, lower, level - 1, TABLE_ENTRIES, quota);
-        frame_free(quota, lower);
+        if (walk->budget-- <= 0) {
+            return false;
+        }
+        if (is_present(walk->format, table[i]) && !is_leaf(walk->format, table[i], level)) {
+            uint64_t *lower = table_of(table[i]);
+
+            if (level > 1 && !free_tables(walk, lower, level - 1, TABLE_ENTRIES)) {
+                return false;
+            }
+            table[i] = 0;
+            frame_free(walk->quota, lower);
+            walk->budget -= ENTRIES_FOR_ZEROING;
+        }
+        walk->address = next;
     }
+    return true;
 }
 
-void arch_space_destroy(struct arch_space *space, struct quota *quota)
+bool arch_space_destroy(struct arch_space *space, struct quota *quota)
 {
+    struct walk walk = {.format = space->format, .quota = quota, .address = space->destroyed,
+                        .budget = ENTRIES_AT_ONCE};
     uint64_t *root = table_of(space->root);
 
-    if (space->format->user) {
-        tlb_abandon(space);
+    if (!free_tables(&walk, root, TABLE_LEVELS - 1, space->format->root_entries)) {
+        space->destroyed = walk.address;
+        return false;
     }
-    free_tables(space->format, root, TABLE_LEVELS - 1, space->format->root_entries, quota);
     frame_free(quota, root);
     *space = (struct arch_space){0};
+    return true;
 }
 
 /* No table but the root is ever left empty: gives back the one that this entry names if it is. */
@@ -93,7 +115,7 @@ static void free_if_empty(const struct walk *walk, uint64_t *entry)
         }
     }
     *entry = 0;
-    frame_free(walk->quota, lower);
+    frame_free_zero(walk->quota, lower);
 }
 
 /* ---- Mapping ---- */
@@ -107,11 +129,12 @@ static bool fits(const struct walk *walk, unsigned level)
            ((walk->address | walk->physical) & (size - 1)) == 0;
 }
 
-/* Maps what lies in this table; on failure walk->address tells how far it came. */
+/* Maps what lies in this table; walk->address tells how far it came. */
 static enum status map_table(struct walk *walk, uint64_t *table, unsigned level)
 {
     for (unsigned i = index_of(walk->address, level);
-         i < TABLE_ENTRIES && walk->address < walk->end; i++) {
+         i < TABLE_ENTRIES && walk->address < walk->end && walk->budget > 0; i++) {
+        walk->budget--;
         if (!is_present(walk->format, table[i])) {
             if (fits(walk, level)) {
                 table[i] = walk->format->leaf(walk->physical, walk->rights, level);
@@ -124,6 +147,7 @@ static enum status map_table(struct walk *walk, uint64_t *table, unsigned level)
             if (!lower) {
                 return STATUS_NO_MEMORY;
             }
+            walk->budget++; /* so that there is one for the entry in it */
             table[i] = walk->format->table(arch_pool_physical(lower));
         } else if (is_leaf(walk->format, table[i], level)) {
             return STATUS_EXISTS;
@@ -141,43 +165,52 @@ static enum status map_table(struct walk *walk, uint64_t *table, unsigned level)
 /* ---- Unmapping ---- */
 
 /* Replaces a large leaf by a table of the next smaller ones. */
-static enum status split(const struct walk *walk, uint64_t *entry, unsigned level)
+static bool split(struct walk *walk, uint64_t *entry, unsigned level)
 {
     const struct page_format *format = walk->format;
     uint64_t *lower = frame_alloc(walk->quota);
     uint64_t base = *entry & ENTRY_ADDRESS_MASK;
 
     if (!lower) {
-        return STATUS_NO_MEMORY;
+        return false;
     }
     for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
         lower[i] = format->leaf(base + i * level_size(level - 1), format->rights(*entry), level - 1);
     }
     *entry = format->table(arch_pool_physical(lower));
-    return STATUS_OK;
+    walk->budget -= ENTRIES_AT_ONCE / 2;
+    walk->changed = true; /* the large one may be remembered */
+    return true;
+}
+
+static void clear(struct walk *walk, uint64_t *entry)
+{
+    *entry = 0;
+    walk->changed = true;
 }
 
 /* Unmaps what lies in this table; a table that becomes empty is freed by the one above. */
 static enum status unmap_table(struct walk *walk, uint64_t *table, unsigned level)
 {
     for (unsigned i = index_of(walk->address, level);
-         i < TABLE_ENTRIES && walk->address < walk->end; i++) {
+         i < TABLE_ENTRIES && walk->address < walk->end && walk->budget > 0; i++) {
         uint64_t size = level_size(level);
-        uint64_t next = (walk->address | (size - 1)) + 1;
 
+        walk->budget--;
         if (!is_present(walk->format, table[i])) {
-            walk->address = next;
+            walk->address = after(walk->address, level);
             continue;
         }
         if (is_leaf(walk->format, table[i], level)) {
             if (walk->address % size == 0 && walk->end - walk->address >= size) {
-                table[i] = 0;
+                clear(walk, &table[i]);
                 walk->address += size;
                 continue;
             }
-            if (split(walk, &table[i], level) != STATUS_OK) {
+            if (!split(walk, &table[i], level)) {
                 return STATUS_NO_MEMORY;
             }
+            walk->budget = walk->budget > 0 ? walk->budget : 1;
         }
         enum status status = unmap_table(walk, table_of(table[i]), level - 1);
 
@@ -190,20 +223,19 @@ static enum status unmap_table(struct walk *walk, uint64_t *table, unsigned leve
 }
 
 enum status arch_space_unmap(struct arch_space *space, uint64_t address, uint64_t size,
-                             struct quota *quota)
+                             struct quota *quota, uint64_t *done, bool *changed)
 {
-    struct walk walk = {
-        .format = space->format, .quota = quota, .address = address, .end = address + size};
+    struct walk walk = {.format = space->format, .quota = quota, .address = address,
+                        .end = address + size, .budget = ENTRIES_AT_ONCE};
     enum status status = unmap_table(&walk, table_of(space->root), TABLE_LEVELS - 1);
 
-    if (space->format->user) {
-        tlb_invalidate(space, address, size);
-    }
+    *done = (walk.address < walk.end ? walk.address : walk.end) - address;
+    *changed = walk.changed;
     return status;
 }
 
 enum status arch_space_map(struct arch_space *space, uint64_t address, phys_addr physical,
-                           uint64_t size, unsigned rights, struct quota *quota)
+                           uint64_t size, unsigned rights, struct quota *quota, uint64_t *done)
 {
     struct walk walk = {
         .format = space->format,
@@ -212,14 +244,67 @@ enum status arch_space_map(struct arch_space *space, uint64_t address, phys_addr
         .end = address + size,
         .physical = physical,
         .rights = rights,
+        .budget = ENTRIES_AT_ONCE,
     };
     enum status status = map_table(&walk, table_of(space->root), TABLE_LEVELS - 1);
 
-    if (status != STATUS_OK) {
-        /* What was mapped so far are whole pages: nothing to split, this cannot fail. */
-        arch_space_unmap(space, address, walk.address - address, quota);
-    }
+    *done = walk.address - address;
     return status;
+}
+
+/* ---- Revoking ---- */
+
+/* Does the page that this leaf maps hold anything of what is revoked; does it hold more? */
+static bool touches(const struct walk *walk, uint64_t base, uint64_t size)
+{
+    return base < walk->physical + walk->size && walk->physical < base + size;
+}
+
+static bool exceeds(const struct walk *walk, uint64_t base, uint64_t size)
+{
+    return base < walk->physical || base + size > walk->physical + walk->size;
+}
+
+/* Takes what is revoked out of this table. */
+static void revoke_table(struct walk *walk, uint64_t *table, unsigned level, unsigned count)
+{
+    for (unsigned i = index_of(walk->address, level); i < count && walk->budget > 0; i++) {
+        uint64_t base = table[i] & ENTRY_ADDRESS_MASK, next = after(walk->address, level);
+
+        walk->budget--;
+        if (is_present(walk->format, table[i]) && is_leaf(walk->format, table[i], level)) {
+            bool hit = touches(walk, base, level_size(level));
+
+            if (!hit || !exceeds(walk, base, level_size(level)) || !split(walk, &table[i], level)) {
+                if (hit) {
+                    clear(walk, &table[i]);
+                }
+                walk->address = next;
+                continue;
+            }
+        }
+        if (!is_present(walk->format, table[i])) {
+            walk->address = next;
+            continue;
+        }
+        revoke_table(walk, table_of(table[i]), level - 1, TABLE_ENTRIES);
+        free_if_empty(walk, &table[i]);
+    }
+}
+
+void arch_space_revoke(struct arch_space *space, uint64_t address, phys_addr physical,
+                       uint64_t size, struct quota *quota, uint64_t *next, bool *changed)
+{
+    unsigned count = space->format->root_entries;
+    uint64_t end = count * level_size(TABLE_LEVELS - 1);
+    struct walk walk = {.format = space->format, .quota = quota, .address = address,
+                        .physical = physical, .size = size, .budget = ENTRIES_AT_ONCE};
+
+    if (address < end) {
+        revoke_table(&walk, table_of(space->root), TABLE_LEVELS - 1, count);
+    }
+    *next = address < end && walk.address < end ? walk.address : 0;
+    *changed = walk.changed;
 }
 
 bool arch_space_lookup(const struct arch_space *space, uint64_t address, struct mapping *out)

@@ -225,10 +225,11 @@ static unsigned space_index(const struct arch_space *space)
     return (unsigned)*(uint64_t *)space->root; // NOLINT
 }
 
-void arch_space_destroy(struct arch_space *space, struct quota *quota)
+bool arch_space_destroy(struct arch_space *space, struct quota *quota)
 {
     spaces[space_index(space)].used = false;
     frame_free(quota, (void *)space->root); // NOLINT
+    return true;
 }
 
 static struct fake_page *find_page(const struct arch_space *space, uint64_t address)
@@ -243,39 +244,62 @@ static struct fake_page *find_page(const struct arch_space *space, uint64_t addr
     return NULL;
 }
 
+/* A few pages at once, so that callers have to come again. */
+enum { PAGES_AT_ONCE = 3 };
+
 enum status arch_space_map(struct arch_space *space, uint64_t address, phys_addr physical,
-                           uint64_t size, unsigned rights, struct quota *quota)
+                           uint64_t size, unsigned rights, struct quota *quota, uint64_t *done)
 {
     unsigned index = space_index(space);
 
     (void)quota;
-    for (uint64_t at = 0; at < size; at += PAGE_SIZE) {
-        if (find_page(space, address + at) || spaces[index].count == PAGES) {
-            if (at > 0) {
-                arch_space_unmap(space, address, at, quota);
-            }
+    for (*done = 0; *done < size && *done < PAGES_AT_ONCE * PAGE_SIZE; *done += PAGE_SIZE) {
+        if (find_page(space, address + *done) || spaces[index].count == PAGES) {
             return STATUS_EXISTS;
         }
         spaces[index].page[spaces[index].count++] =
-            (struct fake_page){address + at, physical + at, rights};
+            (struct fake_page){address + *done, physical + *done, rights};
     }
     return STATUS_OK;
 }
 
 enum status arch_space_unmap(struct arch_space *space, uint64_t address, uint64_t size,
-                             struct quota *quota)
+                             struct quota *quota, uint64_t *done, bool *changed)
 {
     unsigned index = space_index(space);
 
     (void)quota;
-    for (uint64_t at = 0; at < size; at += PAGE_SIZE) {
-        struct fake_page *page = find_page(space, address + at);
+    *changed = false;
+    for (*done = 0; *done < size && *done < PAGES_AT_ONCE * PAGE_SIZE; *done += PAGE_SIZE) {
+        struct fake_page *page = find_page(space, address + *done);
 
         if (page) {
             *page = spaces[index].page[--spaces[index].count];
+            *changed = true;
         }
     }
     return STATUS_OK;
+}
+
+/* From the first address on in the first step, all in the second. */
+void arch_space_revoke(struct arch_space *space, uint64_t address, phys_addr physical,
+                       uint64_t size, struct quota *quota, uint64_t *next, bool *changed)
+{
+    unsigned index = space_index(space);
+
+    (void)quota;
+    *next = address == 0 ? PAGE_SIZE : 0;
+    *changed = false;
+    for (unsigned i = 0; address > 0 && i < spaces[index].count;) {
+        struct fake_page *page = &spaces[index].page[i];
+
+        if (page->physical < physical + size && physical < page->physical + PAGE_SIZE) {
+            *page = spaces[index].page[--spaces[index].count];
+            *changed = true;
+        } else {
+            i++;
+        }
+    }
 }
 
 bool arch_space_lookup(const struct arch_space *space, uint64_t address, struct mapping *out)
@@ -399,14 +423,20 @@ struct thread *fake_call(struct thread *self, enum syscall number, uint64_t a0, 
     return fake_go(self->cpu, next);
 }
 
+/* Runs it until it goes on to another one. */
+static __attribute__((noinline)) struct thread *resume(struct thread *thread)
+{
+    if (setjmp(restart) == 0) {
+        thread->resume(thread);
+    }
+    return restarted;
+}
+
 struct thread *fake_go(struct cpu *cpu, struct thread *next)
 {
     arch_activate(cpu, next);
     if (next->resume != arch_resume_user && next != cpu->idle && !next->vcpu) {
-        if (setjmp(restart) == 0) {
-            next->resume(next);
-        }
-        next = restarted;
+        return resume(next);
     }
     return next;
 }
