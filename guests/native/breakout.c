@@ -14,6 +14,7 @@
 #define CHILD_QUOTA 64   /* pages */
 #define NOBODYS 0x0000100200300000UL /* an address where nothing stands */
 #define SLOTS 256u       /* names of tasks and threads that are tried: as many slots, ... */
+#define SIGMA0_SLOT 1u   /* the first task */
 #define GENERATIONS 3u   /* ... and generations */
 
 /* Where the kernel's things stand on this machine, if they could be reached. */
@@ -438,6 +439,8 @@ static void try_making(task_id child)
 
 /* ---- Others ---------------------------------------------------------------------------------- */
 
+static task_id own_task; /* once it is known */
+
 /* The page is the caller's: if it was unmapped, `id` is the caller's own name. */
 static bool is_own_task(task_id id)
 {
@@ -455,6 +458,7 @@ static bool is_own_task(task_id id)
     bool own = probe_run(&probe, read_at, page);
 
     page = own ? 0 : page;
+    own_task = own ? id : own_task;
     note("unmapping another's page", id, own);
     return own;
 }
@@ -523,8 +527,8 @@ static void try_others(task_id child, thread_id childs)
             }
         }
     }
-    for (uint32_t slot = 1; slot < SLOTS; slot++) {
-        if (slot != (child & 0xffff)) {
+    for (uint32_t slot = SIGMA0_SLOT + 1; slot < SLOTS; slot++) {
+        if (slot != (child & 0xffff) && slot != (own_task & 0xffff)) {
             note("giving the right to talk", slot,
                  sys_right_give(child, RIGHT_PEER, slot, 1) != STATUS_OK);
         }
