@@ -28,7 +28,9 @@
 #define VCPUS 3u
 #define CHILD_BASE 0x0000500000000000UL /* where children get it */
 #define CHILD_SIZE 0x40000UL
+#define CHILD_STACK 0x0000500010000000UL /* top of the one stack that its threads share */
 #define SOON 3000u           /* ticks of a wait */
+#define REVOKE_MAX 0x8000u   /* bytes */
 #define STATUSES 14u
 #define CALLS (SYSCALL_COUNT + 1u) /* the last row: numbers of no call */
 
@@ -37,6 +39,7 @@ static uint64_t other_statuses;
 static uint64_t seed;
 
 static task_id child[CHILDREN];     /* 0: none */
+static unsigned child_priority[CHILDREN];
 static thread_id thread[NAMES];     /* of children, living and dead */
 static unsigned next_thread;
 static thread_id self, server, sink, vcpu[VCPUS];
@@ -152,16 +155,15 @@ static unsigned some_priority(void)
 
 /* ---- What threads of children do ------------------------------------------------------------- */
 
-static void end_task(uint64_t code)
-{
-    sys_task_end(code);
-}
-
-static void end_thread(uint64_t unused)
-{
-    (void)unused;
-    sys_thread_end();
-}
+/* These need no stack. */
+__asm__(".pushsection .text\n"
+        "end_task: mov $17, %eax\n"
+        "syscall\n"
+        "end_thread: mov $22, %eax\n"
+        "syscall\n"
+        ".popsection\n");
+_Static_assert(SYS_TASK_END == 17 && SYS_THREAD_END == 22, "end_task, end_thread");
+void end_task(uint64_t code), end_thread(uint64_t unused);
 
 static void keep_waiting(uint64_t unused)
 {
@@ -265,7 +267,7 @@ static void fill_task(enum syscall number, uint64_t arg[6])
     case SYS_THREAD_CREATE:
         arg[0] = some_child();
         arg[1] = some_entry();
-        arg[2] = some_place();
+        arg[2] = once_in(4) ? some_place() : CHILD_STACK - 8;
         arg[3] = some_priority() | (uint64_t)thread_first_processor() << 8;
         arg[4] = once_in(2) ? self : server;
         arg[5] = once_in(10) ? 0 : self;
@@ -415,6 +417,11 @@ static bool make_safe(enum syscall number, uint64_t arg[6])
     case SYS_MEM_UNMAP:
         return is_child(arg[0]) || !touches_own(arg[1], arg[2]) || arg[2] == 0 ||
                (arg[1] | arg[2]) % PAGE_SIZE != 0;
+    case SYS_MEM_REVOKE: /* one look at every table for each page: it would take hours */
+        if (arg[2] < USER_TOP) {
+            arg[2] %= REVOKE_MAX;
+        }
+        return true;
     case SYS_MEM_MAP:
         protect_source(&arg[1], arg[3], &arg[4]);
         return true;
@@ -455,13 +462,16 @@ static void furnish(task_id id)
         count(SYS_MEM_MAP, sys_mem_map(id, text + page * PAGE_SIZE, text + page * PAGE_SIZE,
                                        PAGE_SIZE, MEM_READ | MEM_EXECUTE));
     }
+    count(SYS_MEM_MAP, sys_mem_map(id, scratch, CHILD_STACK - PAGE_SIZE, PAGE_SIZE,
+                                   MEM_READ | MEM_WRITE));
 }
 
-static void new_child(task_id id)
+static void new_child(task_id id, uint64_t priority)
 {
     for (unsigned i = 0; i < CHILDREN; i++) {
         if (!child[i]) {
             child[i] = id;
+            child_priority[i] = (unsigned)priority;
             if (!once_in(3)) {
                 furnish(id);
             }
@@ -509,7 +519,7 @@ static void note_result(enum syscall number, const struct syscall_frame *before,
         look_at_message(after);
         break;
     case SYS_TASK_CREATE:
-        new_child((task_id)after->arg[0]);
+        new_child((task_id)after->arg[0], before->arg[3]);
         break;
     case SYS_TASK_DESTROY:
         forget_child((task_id)before->arg[0]);
@@ -529,13 +539,14 @@ static void note_result(enum syscall number, const struct syscall_frame *before,
 /* Calls that end their caller are made by threads of children: counted when one has ended. */
 static void end_by_itself(enum syscall number)
 {
-    task_id id = some_child();
+    unsigned which = (unsigned)below(CHILDREN);
+    task_id id = child[which];
     struct task_report before, after;
     thread_id made;
     const struct thread_parameters parameters = {
         .entry = (uint64_t)(number == SYS_TASK_END ? end_task : end_thread),
         .stack = CHILD_BASE,
-        .priority = PRIORITY_MIN,
+        .priority = child_priority[which],
         .processor = thread_first_processor(),
     };
 
