@@ -20,16 +20,24 @@ static bool is_eligible(const struct cpu *cpu, const struct thread *thread)
     return thread->queue == cpu->own || thread->queue == cpu->background;
 }
 
+/* Does it come first among equals? */
+static bool is_preferred(const struct cpu *cpu, const struct thread *thread)
+{
+    return thread->queue == cpu->own && cpu->own != cpu->background;
+}
+
 static void mark(struct thread *thread)
 {
     struct ready_queue *queue = thread->queue;
+    struct cpu *cpu = thread->cpu;
     unsigned priority = thread->priority;
 
     queue->levels[priority / 64] |= 1UL << (priority % 64);
     if (priority > queue->top) {
         queue->top = priority;
-        if (priority > thread->cpu->top && is_eligible(thread->cpu, thread)) {
-            thread->cpu->top = priority;
+        if (priority >= cpu->top && is_eligible(cpu, thread)) {
+            /* An equal that runs is asked then whether it is of τ0. */
+            cpu->top = priority + is_preferred(cpu, thread);
         }
     }
 }
@@ -85,9 +93,10 @@ struct thread *sched_give_way(struct thread *self)
     struct cpu *cpu = self->cpu;
     bool eligible = is_eligible(cpu, self);
     bool turn_over = cpu->turn_over && self->queue->level[self->priority].first;
+    bool overtaken = self->queue != cpu->own && cpu->own->top >= self->priority;
 
     cpu->top = eligible_top(cpu);
-    if (eligible && cpu->top <= self->priority && !turn_over) {
+    if (eligible && cpu->top <= self->priority && !turn_over && !overtaken) {
         if (cpu->turn_over) {
             sched_force(&cpu->top); /* a handler's turn: it is its vCPU's that is over */
         }

@@ -93,9 +93,12 @@ static void test_equal_priorities_the_windows_own_first(void **state)
     struct thread *background = fake_thread(root, 50), *own = fake_thread(one, 50);
 
     assert_ptr_equal(fake_run(cpu), background);
-    next_interrupt();
-    assert_ptr_equal(fake_call(background, SYS_IPC_WAIT, 0, TSC_NOW, 0, 0, 0, 0), background);
-    assert_ptr_equal(fake_call(background, SYS_IPC_WAIT, 0, start + MS, 0, 0, 0, 0), own);
+    assert_ptr_equal(next_interrupt(), own); /* its window begins */
+    assert_ptr_equal(fake_call(own, SYS_IPC_WAIT, 0, start + MS, 0, 0, 0, 0), background);
+    assert_ptr_equal(next_interrupt(), own); /* its deadline, in its window */
+    assert_ptr_equal(fake_call(own, SYS_IPC_WAIT, 0, TSC_NEVER, 0, 0, 0, 0), background);
+    fake_call(background, SYS_EVENT_SIGNAL, own->id, 1, 0, 0, 0, 0);
+    assert_ptr_equal(cpu->current, own); /* an event */
 }
 
 static void test_deadlines_of_others_wait_for_their_window(void **state)
