@@ -46,6 +46,7 @@ class Settings:
     medium: str = "cd"
     firmware: str = "bios"
     count: bool = False  # QEMU: one TSC tick is one instruction, and every run is the same
+    shift: int = 0  # with count: 2 to the power of this many ticks are one instruction
     start_time: int | None = None  # seconds since 1970: what the board's clock shows at start
 
     def check(self) -> None:
@@ -74,7 +75,7 @@ def qemu_command(settings: Settings, console: str) -> list[str]:
     if settings.firmware == "uefi":
         command += ["-bios", str(OVMF)]
     if settings.count:
-        command += ["-icount", "shift=0,sleep=off", "-seed", "1",
+        command += ["-icount", f"shift={settings.shift},sleep=off", "-seed", "1",
                     "-rtc", "base=2024-01-01T00:00:00,clock=vm"]
     return command
 
