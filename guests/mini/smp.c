@@ -10,8 +10,8 @@
 
 enum {
     VCPUS_MAX = 8,
-    COUNTS = 5000,       /* of each vCPU */
-    ROUNDS = 500,        /* of the token */
+    COUNTS = 4000,       /* of each vCPU */
+    ROUNDS = 100,        /* of the token */
     UART_IER = 0x3f9,
     UART_IIR = 0x3fa,
     UART_MCR = 0x3fc,
