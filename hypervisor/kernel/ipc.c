@@ -180,7 +180,9 @@ void ipc_take_events(struct thread *thread)
 
 void ipc_signal(struct thread *to, uint64_t bits)
 {
-    __atomic_fetch_or(&to->events, bits, __ATOMIC_SEQ_CST);
+    if ((__atomic_fetch_or(&to->events, bits, __ATOMIC_SEQ_CST) & bits) == bits) {
+        return; /* whoever set them first has told it */
+    }
     if (to->cpu == arch_this_cpu()) {
         ipc_take_events(to);
     } else {
