@@ -35,7 +35,9 @@ void arch_activate(struct cpu *cpu, struct thread *next)
     cpu->arch.tss->rsp[0] = (uint64_t)(&next->arch.frame + 1);
     if (cpu->arch.root != root) {
         load_root(cpu, root);
-        speculation_change_task(cpu, next->task ? next->task->id : 0);
+        if (__builtin_expect(speculation.barriers != 0, 0)) {
+            speculation_barrier(cpu, next->task ? next->task->id : 0);
+        }
     }
 }
 

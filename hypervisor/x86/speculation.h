@@ -36,14 +36,8 @@ struct speculation speculation_choose(const struct speculation_cpu *cpu);
 /* On each processor, behind what sets EFER; the boot processor first. */
 void speculation_enable(const struct cpu *cpu);
 
-/* The processor goes over to a task, or to none (id 0). */
+/* The processor goes over to a task, or to none (id 0); where speculation.barriers is not 0. */
 void speculation_barrier(const struct cpu *cpu, task_id next);
-static inline void speculation_change_task(const struct cpu *cpu, task_id next)
-{
-    if (__builtin_expect(speculation.barriers != 0, 0)) {
-        speculation_barrier(cpu, next);
-    }
-}
 
 /* Called by the backends' assembly where speculation_stuff_returns is set: fills the stack of
  * predicted returns with such as go nowhere. Changes RCX and flags only. */
