@@ -104,6 +104,8 @@ bool arch_space_loaded(const struct cpu *cpu, const struct arch_space *space);
 
 /* ---- Ports and interrupt lines ------------------------------------------------------------- */
 
+/* Is the port the kernel's own: console, power, interrupt controllers? Nobody gets it. */
+bool arch_port_kept(uint32_t port);
 uint32_t arch_port_read(uint16_t port, unsigned bytes);
 void arch_port_write(uint16_t port, unsigned bytes, uint32_t value);
 /* Sends the line's interrupts to that processor, masked at first; false: there is no such line. */
@@ -157,13 +159,15 @@ bool arch_space_destroy(struct arch_space *space, struct quota *quota);
 enum status arch_space_map(struct arch_space *space, uint64_t address, phys_addr physical,
                            uint64_t size, unsigned rights, struct quota *quota, uint64_t *done);
 /* Unmaps what is mapped in the first part of the range, splitting larger pages; *done is its
- * size, *changed whether anything was mapped there. NO_MEMORY may come of splitting. */
+ * size (0 where only a page was split), *changed whether anything was. NO_MEMORY may come of
+ * splitting. */
 enum status arch_space_unmap(struct arch_space *space, uint64_t address, uint64_t size,
                              struct quota *quota, uint64_t *done, bool *changed);
 /*
- * Unmaps every page that maps something of [physical, physical + size), beginning to look at
- * `address`; *next is where to go on, or 0 at the end, *changed whether anything was unmapped. A
- * larger page is split; where the quota cannot pay for that, all of it goes.
+ * Unmaps every page that maps something of [physical, physical + size), beginning to look at the
+ * page of `address`; *next is an address in the page where to go on, or 0 at the end, *changed
+ * whether anything was unmapped. A larger page is split; where the quota cannot pay for that, all
+ * of it goes.
  */
 void arch_space_revoke(struct arch_space *space, uint64_t address, phys_addr physical,
                        uint64_t size, struct quota *quota, uint64_t *next, bool *changed);

@@ -154,14 +154,9 @@ struct thread *call_right_take(struct thread *self)
 
 enum status rights_all(struct task *task)
 {
-    for (unsigned i = 0; i < PORT_FRAMES; i++) {
-        uint64_t *bits = task->rights.ports[i] = frame_alloc(&task->quota);
-
-        if (!bits) {
+    for (uint32_t port = 0; port < PORT_COUNT; port++) {
+        if (!arch_port_kept(port) && set_port(task, port, true) != STATUS_OK) {
             return STATUS_NO_MEMORY;
-        }
-        for (unsigned word = 0; word < PAGE_SIZE / sizeof(*bits); word++) {
-            bits[word] = UINT64_MAX;
         }
     }
     for (unsigned word = 0; word < IRQ_LINES / 64; word++) {

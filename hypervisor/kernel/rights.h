@@ -17,7 +17,7 @@ struct rights {
                                       it in the tree are in it too */
 };
 
-/* Everything that there is, for σ0. NO_MEMORY. */
+/* Everything that the kernel does not keep, for σ0. NO_MEMORY. */
 enum status rights_all(struct task *task);
 /* RIGHT_PEER. */
 void rights_set_peer(struct task *task, const struct task *peer, bool may_talk);

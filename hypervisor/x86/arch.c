@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The processor's part of kernel/arch.h. */
+#include "abi/config.h"
 #include "abi/layout.h"
 #include "kernel/cpu.h"
 #include "kernel/log.h"
 #include "kernel/task.h"
 #include "kernel/thread.h"
+#include "x86/acpi.h"
 #include "x86/instr.h"
 #include "x86/kernel_space.h"
 #include "x86/layout.h"
@@ -122,6 +124,28 @@ void arch_thread_place(const struct arch_thread *thread, uint64_t *entry, uint64
 {
     *entry = thread->frame.rip;
     *stack = thread->frame.rsp;
+}
+
+bool arch_port_kept(uint32_t port)
+{
+    const struct {
+        uint32_t first, count;
+    } kept[] = {
+        {kernel_config.serial_port, kernel_config.consoles & CONSOLE_SERIAL ? 8 : 0},
+        {0x20, 2}, /* 8259, master and slave: masked for good */
+        {0xa0, 2},
+        {0xcf9, 1}, /* reset control */
+        {acpi_info.reset_port, 1},
+        {acpi_info.pm1a_control, 2},
+        {acpi_info.pm1b_control, 2},
+    };
+
+    for (unsigned i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+        if (port - kept[i].first < kept[i].count) {
+            return true;
+        }
+    }
+    return false;
 }
 
 uint32_t arch_port_read(uint16_t port, unsigned bytes)

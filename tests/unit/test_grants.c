@@ -159,6 +159,7 @@ static void test_ports_go_down_and_come_back(void **state)
 {
     (void)state;
     ASSERT_CALL(STATUS_OK, SYS_RIGHT_GIVE, child->id, RIGHT_PORT, 0x3f8, 1000, 0, 0);
+    ASSERT_CALL(STATUS_DENIED, SYS_RIGHT_GIVE, child->id, RIGHT_PORT, 0x2f8, 1, 0, 0); /* kept */
     ASSERT_CALL(STATUS_BAD_ARGUMENT, SYS_RIGHT_GIVE, child->id, RIGHT_PORT, 0xffff, 2, 0, 0);
     ASSERT_CALL(STATUS_BAD_ARGUMENT, SYS_RIGHT_GIVE, child->id, RIGHT_COUNT, 0, 1, 0, 0);
     struct thread *parent = self, *thread = fake_thread(child, 200);

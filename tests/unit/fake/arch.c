@@ -149,6 +149,11 @@ bool arch_space_loaded(const struct cpu *cpu, const struct arch_space *space)
     return cpu->arch.root == space->root;
 }
 
+bool arch_port_kept(uint32_t port)
+{
+    return port == 0x2f8;
+}
+
 uint32_t arch_port_read(uint16_t port, unsigned bytes)
 {
     return port * 16u + bytes;
