@@ -47,7 +47,7 @@ enum syscall {
 
     /* ---- The others: one at a time in the whole kernel ------------------------------------- */
 
-    /* a0 = length 1..40, a1..a5 = the bytes, first in the lowest. Only σ0. Never blocks. */
+    /* a0 = length 1..40, a1..a5 = the bytes, first in the lowest. Only σ0. In steps. */
     SYS_CONSOLE_WRITE,
     /* → a0 = next byte from the board's console. EMPTY. Only σ0. */
     SYS_CONSOLE_READ,

@@ -179,7 +179,10 @@ void arch_seal(void);
 
 /* ---- Console and machine ------------------------------------------------------------------ */
 
+/* As long as it takes: for what the kernel itself has to say, at its begin and end. */
 void arch_console_write(const char *text, size_t length);
+/* Does a bounded part of the work. False: the byte has still to be written, with another call. */
+bool arch_console_put(char byte);
 /* Next byte, or -1. */
 int arch_console_read(void);
 /* Everything off or reset; returns only if the machine does not obey. */

@@ -110,11 +110,6 @@ struct thread *kernel_exception(struct thread *self, unsigned vector, uint64_t e
         panic("sigma0: exception %u at 0x%lx, error 0x%lx, address 0x%lx", vector,
               self->arch.frame.rip, error, address);
     }
-    /* Of a partition's first task, once in its life; others could fill the console. */
-    if (task_is_sigma0(task->parent)) {
-        log_line("hecht: task %u: exception %u at 0x%lx, error 0x%lx, address 0x%lx\n",
-                 task->id % TASK_MAX, vector, self->arch.frame.rip, error, address);
-    }
     if (!kernel_lock(cpu)) {
         return thread_next(cpu);
     }

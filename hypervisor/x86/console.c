@@ -81,23 +81,46 @@ static bool console_lock(uint32_t self)
     return true;
 }
 
-/* A terminal wants CR before LF; a guest's driver has often written it already. */
-void arch_console_write(const char *text, size_t length)
+static void console_unlock(bool locked)
 {
-    static char last;
-    bool locked = console_lock(arch_this_cpu()->id + 1);
-
-    for (size_t i = 0; i < length; i++) {
-        if (text[i] == '\n' && last != '\r') {
-            serial_write(&serial, '\r');
-        }
-        last = text[i];
-        serial_write(&serial, text[i]);
-        screen_write(&screen, text[i]);
-    }
     if (locked) {
         __atomic_store_n(&writer, 0, __ATOMIC_RELEASE);
     }
+}
+
+/* A terminal wants CR before LF; a guest's driver has often written it already. */
+static bool put(char byte)
+{
+    static char last;
+    char next = byte == '\n' && last != '\r' ? '\r' : byte;
+
+    if (!screen_ready(&screen, next) || !serial_write(&serial, next)) {
+        return false;
+    }
+    last = next;
+    screen_write(&screen, next);
+    return next == byte;
+}
+
+bool arch_console_put(char byte)
+{
+    bool locked = console_lock(arch_this_cpu()->id + 1);
+    bool done = put(byte);
+
+    console_unlock(locked);
+    return done;
+}
+
+void arch_console_write(const char *text, size_t length)
+{
+    bool locked = console_lock(arch_this_cpu()->id + 1);
+
+    for (size_t i = 0; i < length; i++) {
+        while (!put(text[i])) {
+            cpu_pause();
+        }
+    }
+    console_unlock(locked);
 }
 
 int console_interrupt_line(void)

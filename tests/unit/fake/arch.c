@@ -329,6 +329,12 @@ void arch_console_write(const char *text, size_t length)
     memcpy(fake_console + used, text, length < room ? length : room);
 }
 
+bool arch_console_put(char byte)
+{
+    arch_console_write(&byte, 1);
+    return true;
+}
+
 int arch_console_read(void)
 {
     return -1;
