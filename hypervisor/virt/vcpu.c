@@ -117,8 +117,7 @@ static enum status make_context(struct thread *handler, struct vcpu **out)
     struct vcpu_state *state = frame_alloc(quota);
 
     if (vcpu && state) {
-        *vcpu = (struct vcpu){
-            .state = state, .vm = handler->task->vm, .handler = handler};
+        *vcpu = (struct vcpu){.state = state, .vm = handler->task->vm, .handler = handler};
         if (virt->vcpu_init(vcpu) == STATUS_OK) {
             *out = vcpu;
             return STATUS_OK;

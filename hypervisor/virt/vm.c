@@ -14,10 +14,11 @@
 #define GPA_LIMIT (1UL << 46)
 
 /*
- * The other half of take_processor's fence (vcpu.c): the new generation is written before
- * virt_vm_loaded looks which processors have a vCPU of the VM.
+ * After the tables were changed: no entry that begins from here on uses what was taken away. For
+ * those that have begun there is virt_vm_loaded, which looks after the new generation is written:
+ * the other half of take_processor's fence (vcpu.c).
  */
-void vm_flush(struct vm *vm)
+static void vm_flush(struct vm *vm)
 {
     __atomic_fetch_add(&vm->generation, 1, __ATOMIC_SEQ_CST);
 }

@@ -14,7 +14,3 @@ struct vm {
     uint64_t generation;
     uint64_t flushed[CPU_MAX]; /* the backend's: up to which generation each has forgotten them */
 };
-
-/* After the tables were changed, with the kernel's lock: no entry that begins from here on uses
- * what was taken away. (Those that have begun: virt_vm_loaded.) */
-void vm_flush(struct vm *vm);

@@ -36,18 +36,32 @@ static void xsetbv0(uint64_t value)
     __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
 }
 
-/* Between these the kernel may execute FPU instructions. */
-static uint64_t fpu_begin(void)
+/*
+ * Between these the kernel may execute FPU instructions. XSAVE and its kind are turned off for the
+ * rest of the time: CR0.TS does not keep user code from XGETBV, which would tell it XCR0 and the
+ * parts in use of another's guest.
+ */
+struct control {
+    uint64_t cr0, cr4;
+};
+
+static struct control fpu_begin(void)
 {
-    uint64_t cr0 = read_cr0();
+    const struct control before = {read_cr0(), read_cr4()};
 
     __asm__ volatile("clts");
-    return cr0;
+    if (supported) {
+        write_cr4(before.cr4 | CR4_OSXSAVE);
+    }
+    return before;
 }
 
-static void fpu_end(uint64_t cr0)
+static void fpu_end(struct control before)
 {
-    write_cr0(cr0);
+    if (supported) {
+        write_cr4(before.cr4);
+    }
+    write_cr0(before.cr0);
 }
 
 /* What a guest may have of all that the CPU supports; it has to fit into our area (SDM vol 1,
@@ -70,7 +84,7 @@ void fpu_enable(void)
 {
     bool has_xsave = (cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE) != 0;
 
-    write_cr4(read_cr4() | CR4_OSFXSR | (has_xsave ? CR4_OSXSAVE : 0));
+    write_cr4(read_cr4() | CR4_OSFXSR);
     if (has_xsave && supported == 0) { /* the boot processor: later it is read-only */
         find_supported();
     }
@@ -87,7 +101,7 @@ void fpu_init(struct fpu *fpu)
 
 void fpu_save(struct fpu *fpu)
 {
-    uint64_t cr0 = fpu_begin();
+    const struct control before = fpu_begin();
 
     COUNT(xsave);
     if (supported) {
@@ -100,12 +114,12 @@ void fpu_save(struct fpu *fpu)
     } else {
         __asm__ volatile("fxsave64 %0" : "+m"(*fpu->area) : : "memory");
     }
-    fpu_end(cr0);
+    fpu_end(before);
 }
 
 void fpu_load(const struct fpu *fpu)
 {
-    uint64_t cr0 = fpu_begin();
+    const struct control before = fpu_begin();
 
     COUNT(xsave);
     if (supported) {
@@ -119,12 +133,19 @@ void fpu_load(const struct fpu *fpu)
     } else {
         __asm__ volatile("fxrstor64 %0" : : "m"(*fpu->area) : "memory");
     }
-    fpu_end(cr0);
+    fpu_end(before);
 }
 
 uint64_t fpu_xcr0(void)
 {
-    return supported ? xgetbv0() : 0;
+    if (!supported) {
+        return 0;
+    }
+    const struct control before = fpu_begin();
+    uint64_t xcr0 = xgetbv0();
+
+    fpu_end(before);
+    return xcr0;
 }
 
 bool fpu_xcr0_valid(uint64_t xcr0)
@@ -138,5 +159,8 @@ bool fpu_xcr0_valid(uint64_t xcr0)
 
 void fpu_set_xcr0(uint64_t xcr0)
 {
+    const struct control before = fpu_begin();
+
     xsetbv0(xcr0);
+    fpu_end(before);
 }

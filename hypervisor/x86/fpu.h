@@ -15,7 +15,7 @@ struct fpu {
     _Alignas(64) uint8_t area[FPU_AREA_SIZE]; /* XSAVE's (SDM vol 1, 13.4) */
 };
 
-/* Turns XSAVE on for the calling processor, when it has it. The boot processor comes first. */
+/* Finds what of XSAVE the calling processor has. The boot processor comes first. */
 void fpu_enable(void);
 
 /* State after reset (SDM vol 1, 13.6), XCR0 = 1, in zeroed memory. */

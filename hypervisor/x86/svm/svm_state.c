@@ -110,7 +110,7 @@ enum status svm_check_state(const struct vcpu_state *in, uint32_t groups,
     return valid ? STATUS_OK : STATUS_BAD_ARGUMENT;
 }
 
-/* ---- Loading ----------------------------------------------------------------------------------- */
+/* ---- Loading -------------------------------------------------------------------------------- */
 
 static struct vmcb_segment *vmcb_segment(struct vmcb *vmcb, unsigned index)
 {
@@ -246,7 +246,7 @@ enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32
     return STATUS_OK;
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------ */
+/* ---- Reading -------------------------------------------------------------------------------- */
 
 static void get_segment(const struct vmcb_segment *from, struct vcpu_segment *to)
 {

@@ -104,7 +104,7 @@ void svm_unload(struct vcpu *vcpu)
                      : "=r"(svm->dr[0]), "=r"(svm->dr[1]), "=r"(svm->dr[2]), "=r"(svm->dr[3]));
 }
 
-/* ---- In ------------------------------------------------------------------------------------------ */
+/* ---- In ------------------------------------------------------------------------------------- */
 
 /*
  * An identifier under which the processor holds no translation that is older than the VM's
