@@ -97,7 +97,8 @@ enum syscall {
 
     /* a0 = child, a1 = enum right, a2 = first, a3 = count: passes on what the caller holds. */
     SYS_RIGHT_GIVE,
-    /* The same arguments: takes it from the child and all below it. In steps. */
+    /* The same arguments, a4 = 0: takes it from the child and all below it. In steps; a4 is its own
+     * between them. */
     SYS_RIGHT_TAKE,
     /* a0 = line, held as RIGHT_IRQ, a1 = event bits: the calling thread gets them with every
      * interrupt on that line, which is masked then. The line is unmasked now. EXISTS: another

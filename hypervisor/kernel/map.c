@@ -6,8 +6,8 @@
 #include "kernel/remote.h"
 #include "kernel/virtualization.h"
 
-/* Pages of the source in one step, of whatever size: about 1,500 instructions. */
-enum { PAGES_IN_STEP = 8 };
+/* Small pages of the source in one step, about 1,500 instructions; a larger one has its own. */
+enum { PAGES_IN_STEP = 4 };
 
 /* The longest part of [from, from + size) that lies in one page of the source. */
 static enum status held_part(const struct task *source, uint64_t from, uint64_t size,
@@ -44,9 +44,12 @@ enum status map_pass(const struct task *source, uint64_t from, struct arch_space
         if (status != STATUS_OK) {
             return status;
         }
+        if (length > PAGE_SIZE && i > 0) {
+            return STATUS_OK;
+        }
         status = arch_space_map(space, to + *done, physical, length, rights, quota, &part);
         *done += part;
-        if (status != STATUS_OK || part < length) {
+        if (status != STATUS_OK || length > PAGE_SIZE) {
             return status;
         }
     }
@@ -126,18 +129,16 @@ static bool next_task(uint64_t *arg, struct task *at, const struct task *top)
     return next != NULL;
 }
 
-/* The task of the cursor, if it is still in the tree from `top` down; else from the beginning. */
-static struct task *cursor_task(struct task *top, uint64_t *arg)
+struct task *map_cursor(struct task *top, uint64_t id)
 {
-    struct task *at = arg[ARG_TASK] ? task_find((task_id)arg[ARG_TASK]) : NULL;
+    struct task *at = id ? task_find((task_id)id) : NULL;
 
     for (const struct task *above = at; above; above = above->parent) {
         if (above == top) {
             return at;
         }
     }
-    arg[ARG_PLACE] = 0;
-    return top;
+    return NULL;
 }
 
 /* One step for the physical range; false: nobody from `top` on holds any of it now. The caller
@@ -145,7 +146,12 @@ static struct task *cursor_task(struct task *top, uint64_t *arg)
 static bool revoke_step(const struct thread *self, struct task *top, uint64_t *arg,
                         phys_addr physical, uint64_t size)
 {
-    struct task *at = cursor_task(top, arg);
+    struct task *at = map_cursor(top, arg[ARG_TASK]);
+
+    if (!at) { /* it has ended, or this is the beginning */
+        at = top;
+        arg[ARG_PLACE] = 0;
+    }
     uint64_t place = arg[ARG_PLACE] & ~(PAGE_SIZE - 1), next = 0;
     bool changed = false;
 
@@ -155,7 +161,7 @@ static bool revoke_step(const struct thread *self, struct task *top, uint64_t *a
             remote_sync(remote_loaded(&at->space));
         }
         arg[ARG_TASK] = at->id;
-        arg[ARG_PLACE] = next ? next : PLACE_IN_VM;
+        arg[ARG_PLACE] = next ? next & ~(PAGE_SIZE - 1) : PLACE_IN_VM;
         return true;
     }
     if (at->vm) {

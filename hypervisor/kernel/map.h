@@ -18,3 +18,7 @@ static inline bool range_valid(uint64_t address, uint64_t size, uint64_t limit)
 enum status map_pass(const struct task *source, uint64_t from, struct arch_space *space,
                      uint64_t to, uint64_t size, unsigned rights, struct quota *quota,
                      uint64_t *done);
+
+/* Where a call in steps stands that goes through the tree from `top` down: the task of that name,
+ * if it is in there; else NULL. */
+struct task *map_cursor(struct task *top, uint64_t id);

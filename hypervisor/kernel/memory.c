@@ -77,9 +77,14 @@ bool memory_owns(const void *pointer)
     return address >= base && address - base < pool.frames * PAGE_SIZE;
 }
 
+bool quota_allows(const struct quota *quota, uint64_t frames)
+{
+    return quota->limit - quota->used >= frames && pool.free >= frames;
+}
+
 static bool charge(struct quota *quota, uint64_t count)
 {
-    if (quota->limit - quota->used < count || pool.free < count) {
+    if (!quota_allows(quota, count)) {
         return false;
     }
     quota->used += count;

@@ -20,6 +20,8 @@ uint64_t memory_free(void);
 /* Is this address in the kernel's pool? Nothing in it is ever a task's to give away. */
 bool memory_owns(const void *pointer);
 
+/* Would so many frame_allocs succeed now? */
+bool quota_allows(const struct quota *quota, uint64_t frames);
 /* A frame, all zero, or NULL when the quota (or the pool) is used up. Frames are zeroed when they
  * come back, so this takes no time. */
 void *frame_alloc(struct quota *quota);

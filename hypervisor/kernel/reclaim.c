@@ -6,11 +6,16 @@
 #include "kernel/task.h"
 #include "kernel/virtualization.h"
 
-static void free_thread(struct task *task, struct thread *thread)
+/* One part of a thread that has ended. */
+static void free_thread_part(struct task *task)
 {
+    struct thread *thread = task->dead;
+
     if (thread->vcpu) {
         virt_thread_destroy(thread);
+        return;
     }
+    task->dead = thread->task_next;
     thread_forget(thread);
     frame_free(&task->quota, thread);
 }
@@ -34,21 +39,17 @@ static void free_task(struct task *task)
 /* One part of a task without children; true when it is gone. */
 static bool free_part(struct task *task)
 {
-    struct thread *thread = task->dead;
-
-    if (thread) {
-        task->dead = thread->task_next;
-        free_thread(task, thread);
+    if (task->dead) {
+        free_thread_part(task);
         return false;
     }
     if (task->vm) {
         virt_vm_destroy(task);
         return false;
     }
-    if (!arch_space_destroy(&task->space, &task->quota)) {
+    if (!rights_destroy(task) || !arch_space_destroy(&task->space, &task->quota)) {
         return false;
     }
-    rights_destroy(task);
     free_task(task);
     return true;
 }

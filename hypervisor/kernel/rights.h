@@ -22,5 +22,5 @@ enum status rights_all(struct task *task);
 /* RIGHT_PEER. */
 void rights_set_peer(struct task *task, const struct task *peer, bool may_talk);
 bool rights_hold_irq(const struct task *task, uint64_t line);
-/* Gives back what the rights are kept in. */
-void rights_destroy(struct task *task);
+/* Gives back a part of what the rights are kept in; true when nothing is left. */
+bool rights_destroy(struct task *task);

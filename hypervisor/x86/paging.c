@@ -29,8 +29,31 @@ static uint64_t *table_of(uint64_t entry)
     return arch_pool_pointer(entry & ENTRY_ADDRESS_MASK);
 }
 
-/* Entries that one call looks at: no more than about 1,000 instructions. */
-enum { ENTRIES_AT_ONCE = 96, ENTRIES_FOR_ZEROING = 48 };
+/* What one call may cost and what its parts do, in instructions, as far as these can be told. */
+enum { COST_MAX = 1000, COST_ABSENT = 8, COST_ENTRY = 40, COST_LEAF = 80, COST_ZEROING = 530 };
+
+/*
+ * How many entries of a table are present stands in the entry that names it, in bits that the
+ * processor ignores there in all formats (SDM vol 3, tables 4-15 to 4-19 and 28-1 to 28-5; APM
+ * vol 2, 5.3.3): whether a table has become empty is known without looking through it.
+ */
+#define COUNT_ONE (1UL << 52)
+#define COUNT_MASK (0x3ffUL << 52)
+
+/* `above` names the table in which so many entries have come; NULL: it is the root. */
+static void count_entries(uint64_t *above, uint64_t count)
+{
+    if (above) {
+        *above += count * COUNT_ONE;
+    }
+}
+
+static void uncount_entry(uint64_t *above)
+{
+    if (above) {
+        *above -= COUNT_ONE;
+    }
+}
 
 /* What one call works on: [address, end), in tables of one format paid by one quota. */
 struct walk {
@@ -40,7 +63,7 @@ struct walk {
     uint64_t physical; /* of `address`, when mapping; of what is revoked */
     uint64_t size;     /* of what is revoked */
     unsigned rights;
-    int budget;        /* entries; stops where it is used up */
+    int budget;        /* instructions; stops where it is used up */
     bool changed;
 };
 
@@ -64,58 +87,71 @@ enum status arch_space_init(struct arch_space *space, const struct page_format *
     return STATUS_OK;
 }
 
-/* Frees the tables below those entries of this one that lie behind walk->address; true when none
- * is left. */
+/* The first present entry of [i, end), or `end`, or where the budget was used up; walk->address
+ * goes there with it. */
+static unsigned skip_absent(struct walk *walk, const uint64_t *table, unsigned level, unsigned i,
+                            unsigned end)
+{
+    const uint64_t present = walk->format->present;
+    unsigned at = i, last = i + (unsigned)walk->budget / COST_ABSENT + 1;
+
+    last = last < end ? last : end;
+    while (at < last && (table[at] & present) == 0) {
+        at++;
+    }
+    if (at > i) {
+        walk->budget -= (int)(at - i) * COST_ABSENT;
+        walk->address = (walk->address & ~(level_size(level) - 1)) + (at - i) * level_size(level);
+    }
+    return at;
+}
+
+/*
+ * Frees the tables below this one, from walk->address on; true when none is left. The address
+ * stays in this table, so that whoever comes again finds the way to what the caller has to free.
+ */
 static bool free_tables(struct walk *walk, uint64_t *table, unsigned level, unsigned count)
 {
-    for (unsigned i = index_of(walk->address, level); i < count; i++) {
-        uint64_t next = after(walk->address, level);
-
-        if (walk->budget-- <= 0) {
+    for (unsigned i = index_of(walk->address, level);; i++) {
+        if (walk->budget <= 0) {
             return false;
         }
+        i = skip_absent(walk, table, level, i, count - 1);
+        walk->budget -= COST_ENTRY;
         if (is_present(walk->format, table[i]) && !is_leaf(walk->format, table[i], level)) {
             uint64_t *lower = table_of(table[i]);
 
             if (level > 1 && !free_tables(walk, lower, level - 1, TABLE_ENTRIES)) {
                 return false;
             }
+            if (walk->budget <= 0) {
+                return false;
+            }
             table[i] = 0;
             frame_free(walk->quota, lower);
-            walk->budget -= ENTRIES_FOR_ZEROING;
+            walk->budget -= COST_ZEROING;
         }
-        walk->address = next;
+        if (i + 1 == count) {
+            return true;
+        }
+        walk->address = after(walk->address, level);
     }
-    return true;
 }
 
 bool arch_space_destroy(struct arch_space *space, struct quota *quota)
 {
     struct walk walk = {.format = space->format, .quota = quota, .address = space->destroyed,
-                        .budget = ENTRIES_AT_ONCE};
+                        .budget = COST_MAX};
     uint64_t *root = table_of(space->root);
 
-    if (!free_tables(&walk, root, TABLE_LEVELS - 1, space->format->root_entries)) {
+    if (!free_tables(&walk, root, TABLE_LEVELS - 1, space->format->root_entries) ||
+        walk.budget < COST_ZEROING) {
         space->destroyed = walk.address;
         return false;
     }
     frame_free(quota, root);
     *space = (struct arch_space){0};
     return true;
-}
-
-/* No table but the root is ever left empty: gives back the one that this entry names if it is. */
-static void free_if_empty(const struct walk *walk, uint64_t *entry)
-{
-    uint64_t *lower = table_of(*entry);
-
-    for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
-        if (is_present(walk->format, lower[i])) {
-            return;
-        }
-    }
-    *entry = 0;
-    frame_free_zero(walk->quota, lower);
 }
 
 /* ---- Mapping ---- */
@@ -129,33 +165,47 @@ static bool fits(const struct walk *walk, unsigned level)
            ((walk->address | walk->physical) & (size - 1)) == 0;
 }
 
-/* Maps what lies in this table; walk->address tells how far it came. */
-static enum status map_table(struct walk *walk, uint64_t *table, unsigned level)
+/* The tables that have to be made below an empty entry of that level for the next page. */
+static unsigned tables_missing(const struct walk *walk, unsigned level)
+{
+    unsigned missing = 0;
+
+    while (!fits(walk, level - missing)) {
+        missing++;
+    }
+    return missing;
+}
+
+/*
+ * Maps what lies in this table; walk->address tells how far it came. Tables are made only if the
+ * quota pays for all down to the page: one that was linked and had to be freed again might be
+ * remembered by a processor that nobody would tell (SDM vol 3, 4.10.3).
+ */
+static enum status map_table(struct walk *walk, uint64_t *table, unsigned level, uint64_t *above)
 {
     for (unsigned i = index_of(walk->address, level);
          i < TABLE_ENTRIES && walk->address < walk->end && walk->budget > 0; i++) {
-        walk->budget--;
         if (!is_present(walk->format, table[i])) {
-            if (fits(walk, level)) {
+            unsigned missing = tables_missing(walk, level);
+
+            if (missing > 0 && !quota_allows(walk->quota, missing)) {
+                return STATUS_NO_MEMORY;
+            }
+            count_entries(above, 1);
+            if (missing == 0) {
                 table[i] = walk->format->leaf(walk->physical, walk->rights, level);
                 walk->address += level_size(level);
                 walk->physical += level_size(level);
+                walk->budget -= COST_LEAF;
                 continue;
             }
-            void *lower = frame_alloc(walk->quota);
-
-            if (!lower) {
-                return STATUS_NO_MEMORY;
-            }
-            walk->budget++; /* so that there is one for the entry in it */
-            table[i] = walk->format->table(arch_pool_physical(lower));
+            table[i] = walk->format->table(arch_pool_physical(frame_alloc(walk->quota)));
         } else if (is_leaf(walk->format, table[i], level)) {
             return STATUS_EXISTS;
         }
-        enum status status = map_table(walk, table_of(table[i]), level - 1);
+        enum status status = map_table(walk, table_of(table[i]), level - 1, &table[i]);
 
         if (status != STATUS_OK) {
-            free_if_empty(walk, &table[i]);
             return status;
         }
     }
@@ -164,57 +214,83 @@ static enum status map_table(struct walk *walk, uint64_t *table, unsigned level)
 
 /* ---- Unmapping ---- */
 
-/* Replaces a large leaf by a table of the next smaller ones. */
+/*
+ * Replaces a large leaf by a table of the next smaller ones, which differ in their addresses only.
+ * That is work enough for one call.
+ */
 static bool split(struct walk *walk, uint64_t *entry, unsigned level)
 {
     const struct page_format *format = walk->format;
     uint64_t *lower = frame_alloc(walk->quota);
-    uint64_t base = *entry & ENTRY_ADDRESS_MASK;
+    uint64_t step = level_size(level - 1);
 
     if (!lower) {
         return false;
     }
-    for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
-        lower[i] = format->leaf(base + i * level_size(level - 1), format->rights(*entry), level - 1);
+    uint64_t leaf = format->leaf(*entry & ENTRY_ADDRESS_MASK, format->rights(*entry), level - 1);
+
+    for (unsigned i = 0; i < TABLE_ENTRIES; i += 8, leaf += 8 * step) {
+        lower[i] = leaf;
+        lower[i + 1] = leaf + step;
+        lower[i + 2] = leaf + 2 * step;
+        lower[i + 3] = leaf + 3 * step;
+        lower[i + 4] = leaf + 4 * step;
+        lower[i + 5] = leaf + 5 * step;
+        lower[i + 6] = leaf + 6 * step;
+        lower[i + 7] = leaf + 7 * step;
     }
-    *entry = format->table(arch_pool_physical(lower));
-    walk->budget -= ENTRIES_AT_ONCE / 2;
+    *entry = format->table(arch_pool_physical(lower)) + TABLE_ENTRIES * COUNT_ONE;
+    walk->budget = 0;
     walk->changed = true; /* the large one may be remembered */
     return true;
 }
 
-static void clear(struct walk *walk, uint64_t *entry)
+static void clear(struct walk *walk, uint64_t *entry, uint64_t *above)
 {
     *entry = 0;
+    uncount_entry(above);
     walk->changed = true;
 }
 
+/*
+ * No table but the root is ever left empty: gives back the one that this entry names if it is.
+ * Until the caller has told the processors they may go on to look at it, and find nothing: a free
+ * frame's only word that is not zero is a multiple of a page.
+ */
+static void free_if_empty(struct walk *walk, uint64_t *entry, uint64_t *above)
+{
+    if ((*entry & COUNT_MASK) == 0) {
+        uint64_t *lower = table_of(*entry);
+
+        clear(walk, entry, above);
+        frame_free_zero(walk->quota, lower);
+    }
+}
+
 /* Unmaps what lies in this table; a table that becomes empty is freed by the one above. */
-static enum status unmap_table(struct walk *walk, uint64_t *table, unsigned level)
+static enum status unmap_table(struct walk *walk, uint64_t *table, unsigned level, uint64_t *above)
 {
     for (unsigned i = index_of(walk->address, level);
          i < TABLE_ENTRIES && walk->address < walk->end && walk->budget > 0; i++) {
         uint64_t size = level_size(level);
+        unsigned at = skip_absent(walk, table, level, i, TABLE_ENTRIES);
 
-        walk->budget--;
-        if (!is_present(walk->format, table[i])) {
-            walk->address = after(walk->address, level);
+        if (at > i) {
+            i = at - 1;
             continue;
         }
+        walk->budget -= COST_ENTRY;
         if (is_leaf(walk->format, table[i], level)) {
             if (walk->address % size == 0 && walk->end - walk->address >= size) {
-                clear(walk, &table[i]);
+                clear(walk, &table[i], above);
                 walk->address += size;
                 continue;
             }
-            if (!split(walk, &table[i], level)) {
-                return STATUS_NO_MEMORY;
-            }
-            walk->budget = walk->budget > 0 ? walk->budget : 1;
+            return split(walk, &table[i], level) ? STATUS_OK : STATUS_NO_MEMORY;
         }
-        enum status status = unmap_table(walk, table_of(table[i]), level - 1);
+        enum status status = unmap_table(walk, table_of(table[i]), level - 1, &table[i]);
 
-        free_if_empty(walk, &table[i]);
+        free_if_empty(walk, &table[i], above);
         if (status != STATUS_OK) {
             return status;
         }
@@ -226,8 +302,8 @@ enum status arch_space_unmap(struct arch_space *space, uint64_t address, uint64_
                              struct quota *quota, uint64_t *done, bool *changed)
 {
     struct walk walk = {.format = space->format, .quota = quota, .address = address,
-                        .end = address + size, .budget = ENTRIES_AT_ONCE};
-    enum status status = unmap_table(&walk, table_of(space->root), TABLE_LEVELS - 1);
+                        .end = address + size, .budget = COST_MAX};
+    enum status status = unmap_table(&walk, table_of(space->root), TABLE_LEVELS - 1, NULL);
 
     *done = (walk.address < walk.end ? walk.address : walk.end) - address;
     *changed = walk.changed;
@@ -244,9 +320,9 @@ enum status arch_space_map(struct arch_space *space, uint64_t address, phys_addr
         .end = address + size,
         .physical = physical,
         .rights = rights,
-        .budget = ENTRIES_AT_ONCE,
+        .budget = COST_MAX,
     };
-    enum status status = map_table(&walk, table_of(space->root), TABLE_LEVELS - 1);
+    enum status status = map_table(&walk, table_of(space->root), TABLE_LEVELS - 1, NULL);
 
     *done = walk.address - address;
     return status;
@@ -266,29 +342,30 @@ static bool exceeds(const struct walk *walk, uint64_t base, uint64_t size)
 }
 
 /* Takes what is revoked out of this table. */
-static void revoke_table(struct walk *walk, uint64_t *table, unsigned level, unsigned count)
+static void revoke_table(struct walk *walk, uint64_t *table, unsigned level, unsigned count,
+                         uint64_t *above)
 {
     for (unsigned i = index_of(walk->address, level); i < count && walk->budget > 0; i++) {
-        uint64_t base = table[i] & ENTRY_ADDRESS_MASK, next = after(walk->address, level);
+        uint64_t base = table[i] & ENTRY_ADDRESS_MASK, size = level_size(level);
+        unsigned at = skip_absent(walk, table, level, i, count);
 
-        walk->budget--;
-        if (is_present(walk->format, table[i]) && is_leaf(walk->format, table[i], level)) {
-            bool hit = touches(walk, base, level_size(level));
-
-            if (!hit || !exceeds(walk, base, level_size(level)) || !split(walk, &table[i], level)) {
-                if (hit) {
-                    clear(walk, &table[i]);
-                }
-                walk->address = next;
-                continue;
-            }
-        }
-        if (!is_present(walk->format, table[i])) {
-            walk->address = next;
+        if (at > i) {
+            i = at - 1;
             continue;
         }
-        revoke_table(walk, table_of(table[i]), level - 1, TABLE_ENTRIES);
-        free_if_empty(walk, &table[i]);
+        walk->budget -= COST_ENTRY;
+        if (!is_leaf(walk->format, table[i], level)) {
+            revoke_table(walk, table_of(table[i]), level - 1, TABLE_ENTRIES, &table[i]);
+            free_if_empty(walk, &table[i], above);
+            continue;
+        }
+        if (touches(walk, base, size)) {
+            if (exceeds(walk, base, size) && split(walk, &table[i], level)) {
+                return;
+            }
+            clear(walk, &table[i], above);
+        }
+        walk->address = after(walk->address, level);
     }
 }
 
@@ -298,12 +375,12 @@ void arch_space_revoke(struct arch_space *space, uint64_t address, phys_addr phy
     unsigned count = space->format->root_entries;
     uint64_t end = count * level_size(TABLE_LEVELS - 1);
     struct walk walk = {.format = space->format, .quota = quota, .address = address,
-                        .physical = physical, .size = size, .budget = ENTRIES_AT_ONCE};
+                        .physical = physical, .size = size, .budget = COST_MAX};
 
     if (address < end) {
-        revoke_table(&walk, table_of(space->root), TABLE_LEVELS - 1, count);
+        revoke_table(&walk, table_of(space->root), TABLE_LEVELS - 1, count, NULL);
     }
-    *next = address < end && walk.address < end ? walk.address : 0;
+    *next = walk.address < end ? walk.address | 1 : 0;
     *changed = walk.changed;
 }
 

@@ -10,7 +10,7 @@
 
 #include "fake.h"
 
-#define SPACES 16
+#define SPACES 32
 #define PAGES 512
 
 struct page_format {
