@@ -329,6 +329,23 @@ static void test_revoke_without_memory_takes_the_whole_page(void **state)
     destroy(&space);
 }
 
+/* The place where it goes on is 0 again, and that is not the end. */
+static void test_revoke_goes_on_behind_a_split_at_0(void **state)
+{
+    (void)state;
+    reset(64);
+    struct arch_space space = make(&page_format_ept);
+
+    assert_int_equal(map_all(&space, 0, 4 * GIB, GIB, MEM_ALL), STATUS_OK);
+    revoke_all(&space, 4 * GIB, PAGE_SIZE);
+    revoke_all(&space, 4 * GIB + 5 * MIB, PAGE_SIZE);
+    expect_nothing(&space, 0);
+    expect(&space, PAGE_SIZE, 4 * GIB + PAGE_SIZE, PAGE_SIZE, MEM_ALL);
+    expect_nothing(&space, 5 * MIB);
+    destroy(&space);
+    assert_int_equal(quota.used, 0);
+}
+
 static void test_kernel_half(void **state)
 {
     (void)state;
@@ -532,6 +549,7 @@ int main(void)
         cmocka_unit_test(test_no_memory_changes_nothing),
         cmocka_unit_test(test_revoke_takes_all_aliases_and_nothing_else),
         cmocka_unit_test(test_revoke_without_memory_takes_the_whole_page),
+        cmocka_unit_test(test_revoke_goes_on_behind_a_split_at_0),
         cmocka_unit_test(test_kernel_half),
         cmocka_unit_test(test_random),
     };
