@@ -47,6 +47,10 @@ class Console:
         raise kind(f"waited for {pattern!r}, but {why}; the console: {self.log}\n"
                    + self.machine.last_words(5))
 
+    def groups(self) -> tuple[str, ...]:
+        """Of the last match."""
+        return self._spawn.match.groups()
+
     def expect_refusal(self, reason: str) -> None:
         """The kernel says in one line why it cannot start, and stops."""
         with pytest.raises(AssertionError, match="cannot start.*" + reason):
