@@ -10,10 +10,9 @@ struct free_frame {
 };
 
 /*
- * Frames that were never held stand in one piece at the end, from which runs are taken; frames
- * that came back, and those left over by aligning a run, in a list. No allocation searches. One
- * bit per frame, set while it is held, catches what is given back twice; the bits stand in the
- * pool's first frames.
+ * Frames that were never held stand in one piece at the end, frames that came back in a list: no
+ * allocation searches. One bit per frame, set while it is held, catches what is given back twice;
+ * the bits stand in the pool's first frames.
  */
 static struct {
     uint8_t *base;
@@ -108,32 +107,6 @@ void *frame_alloc(struct quota *quota)
     }
     set_held(index_of(frame), true);
     return frame;
-}
-
-void *frames_alloc(struct quota *quota, unsigned count)
-{
-    uint64_t align = 1;
-
-    KASSERT(count >= 1 && count <= 16);
-    while (align < count) {
-        align *= 2;
-    }
-    uint64_t first = (pool.fresh + align - 1) & ~(align - 1);
-
-    if (count == 1) {
-        return frame_alloc(quota);
-    }
-    if (first + count > pool.frames || !charge(quota, count)) {
-        return NULL;
-    }
-    while (pool.fresh < first) {
-        push(frame_at(pool.fresh++));
-    }
-    for (unsigned i = 0; i < count; i++) {
-        set_held(first + i, true);
-    }
-    pool.fresh += count;
-    return frame_at(first);
 }
 
 void frame_free_zero(struct quota *quota, void *frame)

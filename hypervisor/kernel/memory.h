@@ -29,10 +29,6 @@ void *frame_alloc(struct quota *quota);
 void frame_free(struct quota *quota, void *frame);
 /* The same for one that is known to be all zero again. */
 void frame_free_zero(struct quota *quota, void *frame);
-/* `count` frames in a row, 1..16, aligned to their size rounded up to a power of two, all zero;
- * NULL likewise, or when frames that came back have not left so long a run. Freed one by one. */
-void *frames_alloc(struct quota *quota, unsigned count);
-
 /* Carves `frames` out of the parent's quota. NO_MEMORY. */
 enum status quota_split(struct quota *parent, struct quota *child, uint64_t frames);
 /* Gives the child's, of which nothing is used, back to the parent it was carved out of. */

@@ -43,7 +43,6 @@ struct arch_cpu {
     struct tss *tss;
     uint32_t apic_id;
     tsc_time armed;        /* what arch_timer_set was asked for; TSC_NEVER: nothing */
-    const void *fpu_owner; /* whose FPU state and XCR0 the processor holds; NULL: nobody's */
 };
 
 /* The kernel stack's lowest word names its processor; stacks are aligned to their size. */

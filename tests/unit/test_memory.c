@@ -74,20 +74,6 @@ static void test_pool_runs_out_kindly(void **state)
     assert_int_equal(count, FRAMES - 1); /* one for the bitmap */
 }
 
-static void test_runs_are_aligned(void **state)
-{
-    struct quota quota = {.limit = FRAMES};
-
-    (void)state;
-    assert_non_null(frame_alloc(&quota));
-    uint8_t *three = frames_alloc(&quota, 3);
-
-    assert_non_null(three);
-    assert_int_equal((uintptr_t)(three - pool) % (4 * PAGE_SIZE), 0);
-    assert_true(memory_owns(three));
-    assert_false(memory_owns(pool + sizeof(pool)));
-}
-
 static void test_no_frame_is_given_back_twice(void **state)
 {
     struct quota quota = {.limit = FRAMES};
@@ -151,7 +137,6 @@ int main(void)
         cmocka_unit_test_setup(test_quota_is_a_limit, setup),
         cmocka_unit_test_setup(test_frames_are_zero_and_come_back, setup),
         cmocka_unit_test_setup(test_pool_runs_out_kindly, setup),
-        cmocka_unit_test_setup(test_runs_are_aligned, setup),
         cmocka_unit_test_setup(test_no_frame_is_given_back_twice, setup),
         cmocka_unit_test_setup(test_random_against_a_model, setup),
         cmocka_unit_test_setup(test_split_takes_from_the_parent, setup),
