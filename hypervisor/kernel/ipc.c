@@ -145,7 +145,9 @@ static __attribute__((noinline)) struct thread *receive_and_wake(struct thread *
     return thread_yield(self);
 }
 
-struct thread *ipc_wait_and_run(struct thread *self, tsc_time deadline, struct thread *to)
+/* Not inlined, so that the way of a message is the same whether vCPUs take it too. */
+__attribute__((noinline)) struct thread *ipc_wait_and_run(struct thread *self, tsc_time deadline,
+                                                          struct thread *to)
 {
     if (self->events || self->senders.first) {
         return receive_and_wake(self, to);
