@@ -176,6 +176,7 @@ void x86_main(uint32_t info)
     struct cpu *cpu = &cpus[0];
     uint64_t pool_size = (kernel_config.memory_size + LARGE_PAGE_SIZE - 1) & ~(LARGE_PAGE_SIZE - 1);
 
+    protection_start();
     console_init();
     read_loader_info(info);
     uint64_t pool = choose_pool(info, pool_size);
