@@ -353,7 +353,8 @@ static void lives_begin_and_end_together(void **unused)
     assert_int_equal(end_code, 42);
     assert_int_equal(restarts, LIVES);
     for (unsigned i = 0; i < VCPUS; i++) {
-        assert_in_range(side[i].lives, LIVES / 4, LIVES * 4); /* a life can be over at once */
+        /* A life can be over before the host has run this thread at all. */
+        assert_in_range(side[i].lives, 1, LIVES * 4);
     }
     assert_true(interrupts > LIVES);
     free(setup.ram.host);
