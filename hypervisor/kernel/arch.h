@@ -9,6 +9,7 @@
  *   struct arch_thread  begins with `struct arch_frame frame`; what else a thread needs
  *   struct arch_cpu     what the machine keeps per processor
  *   struct arch_space   what the machine keeps per address space
+ *   ARCH_SPACE_FRAMES   frames that a space with a single page in it takes
  *
  * The kernel runs with interrupts off, on one stack per processor, and never blocks in the
  * middle: whoever waits has all of its state in its frame.

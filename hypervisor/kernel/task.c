@@ -3,6 +3,7 @@
 
 #include "abi/layout.h"
 #include "kernel/ipc.h"
+#include "kernel/log.h"
 #include "kernel/remote.h"
 
 static struct task *tasks[TASK_MAX];
@@ -14,17 +15,15 @@ void task_set_info(const struct kernel_info *info)
     kernel_info = info;
 }
 
-static enum status task_name(struct task *task)
+/* A slot of the names that is free, or 0. */
+static uint32_t find_slot(void)
 {
     for (uint32_t slot = 1; slot < TASK_MAX; slot++) {
         if (!tasks[slot]) {
-            tasks[slot] = task;
-            generations[slot] = (uint16_t)(generations[slot] % UINT16_MAX + 1); /* never 0 */
-            task->id = (task_id)generations[slot] << 16 | slot;
-            return STATUS_OK;
+            return slot;
         }
     }
-    return STATUS_NO_SLOT;
+    return 0;
 }
 
 void task_forget(const struct task *task)
@@ -39,37 +38,6 @@ void task_forget(const struct task *task)
     }
 }
 
-/* The address space that every task starts with. */
-static enum status make_space(struct task *task)
-{
-    uint64_t done;
-    enum status status = arch_space_init(&task->space, arch_user_format, &task->quota);
-
-    if (status == STATUS_OK) {
-        status = arch_space_map(&task->space, USER_KERNEL_INFO, arch_pool_physical(kernel_info),
-                                PAGE_SIZE, MEM_READ, &task->quota, &done);
-        if (status != STATUS_OK) {
-            while (!arch_space_destroy(&task->space, &task->quota)) {
-            }
-        }
-    }
-    return status;
-}
-
-static enum status fill(struct task *task)
-{
-    enum status status = make_space(task);
-
-    if (status == STATUS_OK) {
-        status = task_name(task);
-        if (status != STATUS_OK) {
-            while (!arch_space_destroy(&task->space, &task->quota)) {
-            }
-        }
-    }
-    return status;
-}
-
 /* A task may talk to itself, its parent and its children from the beginning. */
 static void set_natural_peers(struct task *task)
 {
@@ -80,43 +48,48 @@ static void set_natural_peers(struct task *task)
     }
 }
 
+/* What every task holds from the beginning: itself, its tables and the kernel's page in them. */
+#define TASK_FRAMES (1 + ARCH_SPACE_FRAMES)
+
+/* Everything that can be missing is looked at first: nothing has to be undone. */
 enum status task_create(struct task *parent, const struct task_setup *setup, struct task **out)
 {
     struct quota quota = {.limit = setup->frames};
-    enum status status =
-        parent ? quota_split(&parent->quota, &quota, setup->frames) : STATUS_OK;
+    uint32_t slot = find_slot();
+    uint64_t done;
 
-    if (status != STATUS_OK) {
-        return status;
+    if (slot == 0) {
+        return STATUS_NO_SLOT;
+    }
+    if (setup->frames < TASK_FRAMES ||
+        (parent && quota_split(&parent->quota, &quota, setup->frames) != STATUS_OK)) {
+        return STATUS_NO_MEMORY;
     }
     struct task *task = frame_alloc(&quota);
 
-    status = STATUS_NO_MEMORY;
-    if (task) {
-        *task = (struct task){
-            .parent = parent,
-            .quota = quota,
-            .processors = setup->processors,
-            .time_partition = setup->time_partition,
-            .priority = setup->priority,
-        };
-        status = fill(task);
-        if (status == STATUS_OK) {
-            if (parent) {
-                task->sibling = parent->children;
-                parent->children = task;
-            }
-            set_natural_peers(task);
-            *out = task;
-            return STATUS_OK;
-        }
-        quota = task->quota;
-        frame_free(&quota, task);
-    }
+    KASSERT(task);
+    generations[slot] = (uint16_t)(generations[slot] % UINT16_MAX + 1); /* never 0 */
+    *task = (struct task){
+        .id = (task_id)generations[slot] << 16 | slot,
+        .parent = parent,
+        .sibling = parent ? parent->children : NULL,
+        .quota = quota,
+        .processors = setup->processors,
+        .time_partition = setup->time_partition,
+        .priority = setup->priority,
+    };
+    bool made = arch_space_init(&task->space, arch_user_format, &task->quota) == STATUS_OK &&
+                arch_space_map(&task->space, USER_KERNEL_INFO, arch_pool_physical(kernel_info),
+                               PAGE_SIZE, MEM_READ, &task->quota, &done) == STATUS_OK;
+
+    KASSERT(made);
     if (parent) {
-        quota_return(&parent->quota, &quota);
+        parent->children = task;
     }
-    return status;
+    tasks[slot] = task;
+    set_natural_peers(task);
+    *out = task;
+    return STATUS_OK;
 }
 
 struct task *task_find(task_id id)

@@ -37,6 +37,9 @@ struct arch_space {
     uint64_t destroyed; /* the tables below this address have been freed */
 };
 
+/* Frames of a space with one page in it: a table of each level. */
+#define ARCH_SPACE_FRAMES 4
+
 struct arch_cpu {
     uint64_t kernel_stack; /* top */
     uint64_t root;         /* what CR3 holds, or is about to: others look (arch_space_loaded) */

@@ -44,6 +44,7 @@ $(eval $(call objects,kernel,$(KERNEL_FLAGS) $(LTO_FLAGS) $(if $(COUNT),$(COUNTI
 $(OUT)/kernel.elf: $(kernel_objects) $(OUT)/kernel/lib.a hypervisor/x86/kernel.lds
 	@echo "  LINK    $@"
 	@$(CC) $(KERNEL_FLAGS) $(LTO_FLAGS) $(LTO_LINK_FLAGS) $(LINK_FLAGS) -Wl,--fatal-warnings \
+	    $(if $(COUNT),$(foreach name,kernel_syscall trap_user svm_exited vmx_exited,-Wl,--wrap=$(name))) \
 	    -Wl,-T,hypervisor/x86/kernel.lds -o $@ \
 	    $(kernel_objects) $(OUT)/kernel/lib.a
 

@@ -23,6 +23,8 @@ struct arch_space {
 
 struct cpu;
 
+#define ARCH_SPACE_FRAMES 1 /* of a space with one page in it */
+
 struct arch_cpu {
     uint64_t root; /* of the space that it has loaded */
     unsigned flushes;
