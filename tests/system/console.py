@@ -66,6 +66,10 @@ class Console:
     def type(self, line: str) -> None:
         self._spawn.send(line + "\n")
 
+    def operator(self, key: str) -> None:
+        """A key for σ0 (docs/health.md)."""
+        self._spawn.send("\x1c" + key)
+
     def command(self, line: str) -> str:
         """Types a command at the prompt and returns what it prints."""
         mark = f"done-{len(line)}"
