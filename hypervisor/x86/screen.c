@@ -7,7 +7,7 @@ enum { CELL_WIDTH = 8, CELL_HEIGHT = 2 * FONT_ROWS };
 enum { TEXT_GREY_ON_BLACK = 0x07 };
 /* Of a screen that scrolls, so that it takes some 1,000 instructions; a cell of a frame buffer has
  * 128 pixels to draw. */
-enum { CELLS_AT_ONCE = 40, DRAWS_AT_ONCE = 2 };
+enum { CELLS_AT_ONCE = 16, DRAWS_AT_ONCE = 1 };
 enum { PIXEL_ON = 0xc0, PIXEL_OFF = 0x00 }; /* all colours alike: their order does not matter */
 
 uint64_t screen_size(const struct framebuffer *mode)
