@@ -7,7 +7,7 @@
 #include "kernel/virtualization.h"
 
 /* Small pages of the source in one step, about 1,500 instructions; a larger one has its own. */
-enum { PAGES_IN_STEP = 4 };
+enum { PAGES_IN_STEP = 2 };
 
 /* The longest part of [from, from + size) that lies in one page of the source. */
 static enum status held_part(const struct task *source, uint64_t from, uint64_t size,
