@@ -34,5 +34,5 @@ static inline struct thread *call_return(struct thread *self, enum status status
 static inline struct thread *call_again(struct thread *self)
 {
     arch_call_again(&self->arch);
-    return thread_yield(self);
+    return self;
 }

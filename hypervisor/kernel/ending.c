@@ -60,6 +60,6 @@ struct thread *call_task_stop(struct thread *self)
     if (!task_end_step(child)) {
         return call_again(self);
     }
-    remote_sync(child->processors);
+    task_make_quiet(child);
     return call_return(self, STATUS_OK);
 }

@@ -17,10 +17,13 @@ static struct thread *listener_of(unsigned line)
     return __atomic_load_n(&listeners[line].thread, __ATOMIC_ACQUIRE);
 }
 
-static void stop(unsigned line)
+/* Unless another thread has taken its place meanwhile. */
+static void stop(unsigned line, struct thread *thread)
 {
-    arch_irq_mask(line, true);
-    __atomic_store_n(&listeners[line].thread, NULL, __ATOMIC_RELEASE);
+    if (__atomic_compare_exchange_n(&listeners[line].thread, &thread, NULL, false,
+                                    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+        arch_irq_mask(line, true);
+    }
 }
 
 void kernel_irq(struct cpu *cpu, unsigned line)
@@ -37,17 +40,17 @@ void irq_forget(struct thread *thread)
 {
     for (unsigned line = 0; thread->listens && line < IRQ_LINES; line++) {
         if (listener_of(line) == thread) {
-            stop(line);
+            stop(line, thread);
         }
     }
 }
 
 void irq_revoke(const struct task *task, unsigned line)
 {
-    const struct thread *thread = listener_of(line);
+    struct thread *thread = listener_of(line);
 
     if (thread && thread->task == task) {
-        stop(line);
+        stop(line, thread);
     }
 }
 

@@ -69,7 +69,7 @@ bool task_destroy(struct task *task)
  * no processor holds a pointer that it found while they lived, and what such a processor still
  * put into an inbox has been served after the second.
  */
-static void make_quiet(struct task *task)
+void task_make_quiet(struct task *task)
 {
     uint32_t all = (uint32_t)((1UL << kernel_config.processors) - 1);
 
@@ -90,7 +90,7 @@ struct thread *call_task_destroy(struct thread *self)
     }
     if (!child->quiet) {
         if (task_end_step(child)) { /* what ended it from the inside may not have come far */
-            make_quiet(child);
+            task_make_quiet(child);
         }
         return call_again(self);
     }

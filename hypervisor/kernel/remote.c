@@ -120,16 +120,19 @@ uint32_t remote_loaded(const struct arch_space *space)
 
 bool kernel_lock(struct cpu *cpu)
 {
-    const struct thread *self = cpu->current;
+    struct thread *self = cpu->current;
     uint32_t ticket = __atomic_fetch_add(&tickets.next, 1, __ATOMIC_RELAXED);
 
     while (__atomic_load_n(&tickets.serving, __ATOMIC_ACQUIRE) != ticket) {
         remote_serve(cpu);
         arch_pause();
     }
-    /* Threads are told to die with the lock held only: none comes behind this. */
-    if (cpu->inbox) {
+    /* Threads are told to die with the lock held only: none comes behind this. But whoever tells
+     * a thread of something else may have marked it, and not have put it into the inbox yet. */
+    while (cpu->inbox || (cpu->current == self &&
+                          (__atomic_load_n(&self->pokes, __ATOMIC_SEQ_CST) & POKE_END) != 0)) {
         remote_serve(cpu);
+        arch_pause();
     }
     if (cpu->current != self) {
         kernel_unlock();

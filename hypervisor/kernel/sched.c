@@ -6,7 +6,7 @@
 #include "kernel/list.h"
 #include "kernel/thread.h"
 
-enum { EXPIRED_AT_ONCE = 16 }; /* then the timer fires again at once: no path is long */
+enum { EXPIRED_AT_ONCE = 4 }; /* then the timer fires again at once: no path is long */
 
 static unsigned eligible_top(const struct cpu *cpu)
 {

@@ -64,7 +64,7 @@ static __attribute__((noinline)) struct thread *slow_call(struct thread *self, u
     struct thread *next = slow[number % SLOW_SLOTS](self);
 
     kernel_unlock();
-    return next;
+    return next == self ? kernel_preempted(self) : next; /* it may have made a higher one ready */
 }
 
 /* The indices are masked behind the comparisons, which may be mispredicted. */

@@ -9,6 +9,9 @@
 struct thread;
 struct vm;
 
+/* Threads of a task: what goes over all who wait for one of them stays short. */
+#define TASK_THREADS_MAX 64
+
 struct task {
     task_id id;
     struct task *parent;      /* NULL: σ0 */
@@ -26,6 +29,7 @@ struct task {
     uint8_t priority;         /* highest of its threads */
     enum task_state state;
     uint64_t code, detail;    /* of its end */
+    uint16_t thread_count;    /* made so far, the dead ones as well */
     bool told;                /* the parent, of its end */
     bool quiet;               /* no processor looks at it or its threads any more */
 };
@@ -67,6 +71,9 @@ void task_mark_ended(struct task *task, enum task_state how, uint64_t code, uint
 bool task_end_step(struct task *task);
 /* The running thread ends its task, which is marked: what is returned runs next. */
 struct thread *task_end_from_inside(struct thread *self);
+/* Returns when all threads of the task, which has ended, are dead, and no processor looks at one
+ * of them any more. */
+void task_make_quiet(struct task *task);
 /* Gives back a part of what an ended task holds, and those below it; true when nothing is left
  * and `task` is gone. */
 bool task_destroy(struct task *task);

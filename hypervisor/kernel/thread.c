@@ -26,6 +26,7 @@ static enum status thread_name(struct thread *thread)
             return STATUS_OK;
         }
     }
+    first_free = THREAD_MAX;
     return STATUS_NO_SLOT;
 }
 
@@ -42,6 +43,9 @@ void thread_forget(struct thread *thread)
 enum status thread_create(struct task *task, struct cpu *cpu, uint8_t priority,
                           struct thread **out)
 {
+    if (task->thread_count == TASK_THREADS_MAX) {
+        return STATUS_NO_SLOT;
+    }
     struct thread *thread = frame_alloc(&task->quota);
 
     if (!thread) {
@@ -58,6 +62,7 @@ enum status thread_create(struct task *task, struct cpu *cpu, uint8_t priority,
         frame_free(&task->quota, thread);
         return STATUS_NO_SLOT;
     }
+    task->thread_count++;
     thread->task_next = task->threads;
     task->threads = thread;
     if (!task->main) {

@@ -325,8 +325,8 @@ struct thread *call_vcpu_recall(struct thread *self)
     }
     if (thread->cpu == self->cpu) {
         virt_recall(thread);
-    } else {
-        remote_poke(thread, POKE_RECALL);
+    } else if (thread->state != THREAD_STOPPED && !thread->vcpu->recall) {
+        remote_poke(thread, POKE_RECALL); /* once until its handler has replied: no flood */
     }
     return call_return(self, STATUS_OK);
 }

@@ -191,13 +191,11 @@ static void test_ports_go_down_and_come_back(void **state)
 
 static void test_interrupts_go_to_who_holds_the_line(void **state)
 {
-    struct thread *thread = fake_thread(child, 200);
-
     (void)state;
     ASSERT_CALL(STATUS_OK, SYS_RIGHT_GIVE, child->id, RIGHT_IRQ, 8, 1, 0, 0);
     ASSERT_CALL(STATUS_UNSUPPORTED, SYS_IRQ_LISTEN, 100, 1, 0, 0, 0, 0);
     ASSERT_CALL(STATUS_BAD_ARGUMENT, SYS_IRQ_LISTEN, IRQ_LINES, 1, 0, 0, 0, 0);
-    struct thread *parent = self;
+    struct thread *parent = self, *thread = fake_thread(child, 200);
 
     self = fake_run(cpu);
     ASSERT_CALL(STATUS_DENIED, SYS_IRQ_LISTEN, 7, 1, 0, 0, 0, 0);

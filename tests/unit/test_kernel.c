@@ -287,6 +287,17 @@ static void test_thread_create_checks(void **state)
     assert_true(memory_free() > 100);
 }
 
+static void test_a_higher_thread_that_a_call_makes_ready_runs(void **state)
+{
+    (void)state;
+    struct thread *self = fake_thread(child, 100), *next;
+
+    fake_run(cpu);
+    next = fake_call(self, SYS_THREAD_CREATE, 0, 0x400000, 0x500000, 101, 7, 0);
+    assert_int_equal(next->priority, 101);
+    assert_int_equal(fake_status(self), STATUS_OK);
+}
+
 static void test_bad_calls(void **state)
 {
     (void)state;
@@ -456,6 +467,7 @@ int main(void)
         cmocka_unit_test_setup(test_end_of_a_task_reaches_its_parent_and_partners, setup),
         cmocka_unit_test_setup(test_end_of_a_task_ends_all_below_it, setup),
         cmocka_unit_test_setup(test_thread_create_checks, setup),
+        cmocka_unit_test_setup(test_a_higher_thread_that_a_call_makes_ready_runs, setup),
         cmocka_unit_test_setup(test_bad_calls, setup),
         cmocka_unit_test_setup(test_failed_task_create_gives_everything_back, setup),
         cmocka_unit_test_setup(test_a_server_runs_on_its_callers_priority, setup),
