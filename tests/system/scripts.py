@@ -328,3 +328,12 @@ def two_linux(console: Console) -> None:
     """On two processors at the same time."""
     text = _all_end_well(console, {"first", "second"})
     assert text.count("hecht-guest: init") == 2
+
+
+# ---- Grants -----------------------------------------------------------------------------------
+
+def revoked(console: Console) -> None:
+    """Memory is taken from a VM in use, from each processor; a guest beside it notices nothing."""
+    text = _all_end_well(console, {"revoke", "hello"})
+    times = re.search(r"revoke: (\d+) times in use", text)
+    assert times and int(times[1]) == 20 * console.machine.settings.processors, text
