@@ -24,7 +24,8 @@ uint64_t screen_size(const struct framebuffer *mode);
 void screen_init(struct screen *screen, const struct framebuffer *mode, volatile void *base);
 /* Goes on with the same screen at another address; NULL: without. */
 void screen_move(struct screen *screen, volatile void *base);
-/* Does a bounded part of what is to be scrolled before this can be written. True: nothing is left. */
+/* Does a bounded part of what is to be scrolled before this can be written. True: nothing is
+ * left. */
 bool screen_ready(struct screen *screen, char byte);
 /* Does what is left of that first. Printable characters, \n, \r and \b. Escape sequences of terminals are left out, anything else
  * shows as '?'. */
