@@ -27,6 +27,6 @@ void screen_move(struct screen *screen, volatile void *base);
 /* Does a bounded part of what is to be scrolled before this can be written. True: nothing is
  * left. */
 bool screen_ready(struct screen *screen, char byte);
-/* Does what is left of that first. Printable characters, \n, \r and \b. Escape sequences of terminals are left out, anything else
- * shows as '?'. */
+/* Does what is left of that first. Printable characters, \n, \r and \b. Escape sequences of
+ * terminals are left out, anything else shows as '?'. */
 void screen_write(struct screen *screen, char byte);
