@@ -9,7 +9,7 @@
 struct thread;
 struct vm;
 
-/* Threads of a task: what goes over all who wait for one of them stays short. */
+/* Threads of a task that are alive: what goes over all who wait for one of them stays short. */
 #define TASK_THREADS_MAX 64
 
 struct task {
@@ -29,7 +29,7 @@ struct task {
     uint8_t priority;         /* highest of its threads */
     enum task_state state;
     uint64_t code, detail;    /* of its end */
-    uint16_t thread_count;    /* made so far, the dead ones as well */
+    uint16_t thread_count;    /* alive; other processors count down */
     bool told;                /* the parent, of its end */
     bool quiet;               /* no processor looks at it or its threads any more */
 };

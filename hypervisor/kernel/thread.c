@@ -62,7 +62,7 @@ enum status thread_create(struct task *task, struct cpu *cpu, uint8_t priority,
         frame_free(&task->quota, thread);
         return STATUS_NO_SLOT;
     }
-    task->thread_count++;
+    __atomic_fetch_add(&task->thread_count, 1, __ATOMIC_RELAXED);
     thread->task_next = task->threads;
     task->threads = thread;
     if (!task->main) {
@@ -127,6 +127,7 @@ void thread_kill(struct thread *thread)
     }
     thread_clear_timeout(thread);
     thread->state = THREAD_DEAD;
+    __atomic_fetch_sub(&thread->task->thread_count, 1, __ATOMIC_RELAXED); /* without the lock */
     reject_all(&thread->senders);
     reject_all(&thread->callers);
     irq_forget(thread);

@@ -5,6 +5,7 @@
 #include "console.h"
 #include "lib/format.h"
 #include "ports.h"
+#include "service.h"
 #include "worker.h"
 
 #define KERNEL_INFO ((const struct kernel_info *)USER_KERNEL_INFO)
@@ -244,6 +245,7 @@ void monitor_look(void)
             if (partitions[i].fresh) {
                 partitions[i].fresh = false;
                 ports_connect(&partitions[i]);
+                service_carry(&partitions[i]); /* what it wrote before it counted as running */
             }
             look_at(&partitions[i]);
             break;

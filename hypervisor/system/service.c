@@ -17,13 +17,18 @@ thread_id service_thread(void)
 
 /* ---- Consoles -------------------------------------------------------------------------------- */
 
+void service_carry(struct partition *partition)
+{
+    if (partition_runs(partition) && console_drain(partition->console)) {
+        sys_event_signal(partition->main, EVENT_CONSOLE_INPUT);
+    }
+}
+
 static void carry_output(uint64_t events)
 {
     for (uint32_t i = 0; i < partition_count(); i++) {
-        struct partition *partition = &partitions[i];
-
-        if ((events >> i & 1) && partition_runs(partition) && console_drain(partition->console)) {
-            sys_event_signal(partition->main, EVENT_CONSOLE_INPUT);
+        if (events >> i & 1) {
+            service_carry(&partitions[i]);
         }
     }
 }

@@ -14,3 +14,5 @@
  * Every partition then knows whom to signal and call. False: no memory. */
 bool service_start(void);
 thread_id service_thread(void);
+/* Carries what the partition has written to the board's console. */
+void service_carry(struct partition *partition);
