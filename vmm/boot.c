@@ -63,7 +63,7 @@ void boot_build_tables(const struct guest_ram *ram)
     }
 }
 
-void boot_start_state(struct vcpu_state *state, const struct boot_entry *entry)
+void boot_start_state(struct vcpu_state *state, const struct boot_entry *entry, unsigned number)
 {
     const struct vcpu_segment code = {
         .selector = SELECTOR_CODE, .attributes = 0xa9b, .limit = UINT32_MAX
@@ -75,7 +75,7 @@ void boot_start_state(struct vcpu_state *state, const struct boot_entry *entry)
 
     *state = (struct vcpu_state){
         .dirty = BOOT_STATE,
-        .gpr = { [GPR_RSP] = entry->rsp, [GPR_RSI] = entry->rsi, [GPR_RDI] = entry->rdi },
+        .gpr = { [GPR_RSP] = entry->rsp, [GPR_RSI] = entry->rsi, [GPR_RDI] = number },
         .rip = entry->rip,
         .rflags = RFLAGS_FIXED,
         .cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_WP | CR0_PG,

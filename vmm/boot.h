@@ -30,12 +30,11 @@ struct boot_image {
     uint64_t size; /* bytes */
 };
 
-/* Where and with what the vCPU starts; everything else is the same for all. */
+/* Where and with what each vCPU starts; everything else is the same for all. */
 struct boot_entry {
     uint64_t rip;
     uint64_t rsp;
     uint64_t rsi;
-    uint64_t rdi;
 };
 
 /* Writes GDT and page tables below 64 KiB. The RAM reaches at least to BOOT_HIGH_RAM. */
@@ -46,6 +45,6 @@ void boot_build_tables(const struct guest_ram *ram);
     ((uint32_t)(STATE_IP | STATE_RSP | STATE_CONTROL | STATE_SEGMENTS | STATE_TABLES |             \
                 STATE_DEBUG | STATE_MSRS))
 
-/* Makes `state` the start-up state of a vCPU: 64-bit mode on the tables above, marks
- * BOOT_STATE dirty (XCR0 is for a vCPU that has one), nothing pending. */
-void boot_start_state(struct vcpu_state *state, const struct boot_entry *entry);
+/* Makes `state` the start-up state of a vCPU: 64-bit mode on the tables above, its number (0 for
+ * the first) in RDI, marks BOOT_STATE dirty (XCR0 is for a vCPU that has one), nothing pending. */
+void boot_start_state(struct vcpu_state *state, const struct boot_entry *entry, unsigned number);

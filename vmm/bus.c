@@ -8,8 +8,9 @@ static uint64_t end_of(const struct bus_range *range)
 
 static bool contains(const struct bus_range *range, uint64_t address, uint64_t size)
 {
-    return address >= range->base && address - range->base < range->size &&
-           size <= end_of(range) - address;
+    uint64_t offset = address - range->base; /* huge when it begins below */
+
+    return offset < range->size && size <= range->size - offset;
 }
 
 /* Index of the first range that ends above `address`; bus->ranges when none does. */

@@ -47,6 +47,14 @@ bool console_drained(struct console *console);
 bool console_peek(const struct console *console, uint8_t *byte);
 void console_skip(struct console *console);
 
+/* Is there nothing typed and nobody who waits for room? */
+static inline bool console_is_quiet(const struct console *console)
+{
+    return __atomic_load_n(&console->channel->input_head, __ATOMIC_RELAXED) ==
+               console->input_tail &&
+           !console->refused;
+}
+
 /* A line of the VMM's own: "vmm: ", the text, a line end. Waits for room; bounded. */
 void console_line(struct console *console, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

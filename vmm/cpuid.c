@@ -11,8 +11,8 @@
  *   MONITOR, MPX, TSX                     exit, or withdrawn from the market
  *   SPEC_CTRL, PRED_CMD, ARCH_CAPABILITIES  MSRs that are not passed on
  *
- * One processor: every field that counts or names processors, cores or threads says one, or
- * zero. A leaf above the highest one reads as zero (Intel's processors would repeat the highest).
+ * One package of as many cores as the VM has vCPUs, each with one thread and caches of its own.
+ * A leaf above the highest one reads as zero (Intel's processors would repeat the highest).
  */
 #include "cpuid.h"
 
@@ -64,15 +64,16 @@ struct cpuid_rule {
 #define SET(value) { .set = (value) }
 #define ALL PASS(PASS_ALL)
 
-/* Leaves 0, 0xd, 0x15, 0x16, 0x4000_0010, 0x8000_0000 and _0008 are completed in code below. */
+/* Leaves 0, 1, 4, 0xd, 0x15, 0x16, 0x4000_0010, 0x8000_0000, _0001 and _0008 are completed in
+ * code below. */
 static const struct cpuid_rule policy[] = {
     /* Highest leaf and vendor. */
     { .leaf = 0x0, .eax = ALL, .ebx = ALL, .ecx = ALL, .edx = ALL },
-    /* Version; brand index and cache line, one processor with APIC identifier 0; features. */
+    /* Version; brand index and cache line; features. */
     { .leaf = 0x1,
       .dynamic = CPUID_OSXSAVE,
       .eax = ALL,
-      .ebx = { .pass = BITS(0, 15), .set = 1u << 16 },
+      .ebx = PASS(BITS(0, 15)),
       .ecx = { .pass = BIT(0) /* SSE3 */ | BIT(1) /* PCLMULQDQ */ | BIT(9) /* SSSE3 */ |
                        BIT(12) /* FMA */ | BIT(13) /* CX16 */ | BIT(19) /* SSE4.1 */ |
                        BIT(20) /* SSE4.2 */ | BIT(22) /* MOVBE */ | BIT(23) /* POPCNT */ |
@@ -181,7 +182,7 @@ static struct cpuid_leaf evaluate(const struct cpuid_rule *rule, struct cpuid_le
 
 static struct cpuid_entry *entry_of(struct cpuid_table *table, uint32_t leaf)
 {
-    return &table->range[leaf >> 30].entry[leaf & 0x3fffffff];
+    return &table->leaf[leaf >> 30][leaf & 0x3fffffff];
 }
 
 static void apply_rule(struct cpuid_table *table, const struct cpuid_host *host,
@@ -192,14 +193,17 @@ static void apply_rule(struct cpuid_table *table, const struct cpuid_host *host,
     if (rule->subleaf_count == 0) {
         entry->value = evaluate(rule, read_present(host, rule->leaf, 0));
         entry->dynamic = rule->dynamic;
+        entry->special = rule->dynamic != CPUID_STATIC;
         return;
     }
     entry->subleaf_first = table->subleaf_used;
     entry->subleaf_count = rule->subleaf_count;
+    entry->special = true;
     for (uint32_t i = 0; i < rule->subleaf_count; i++) {
         struct cpuid_entry *sub = &table->subleaf[table->subleaf_used++];
         sub->value = evaluate(rule, read_present(host, rule->leaf, i));
         sub->dynamic = i < 2 ? rule->dynamic : CPUID_STATIC;
+        sub->special = sub->dynamic != CPUID_STATIC;
     }
 }
 
@@ -207,8 +211,8 @@ static void apply_rule(struct cpuid_table *table, const struct cpuid_host *host,
  * tell the clock, so that a guest need not measure it; those of others have no such leaves. */
 static void limit_leaves(struct cpuid_table *table)
 {
-    struct cpuid_leaf *basic = &table->basic[0].value;
-    struct cpuid_leaf *extended = &table->extended[0].value;
+    struct cpuid_leaf *basic = &table->leaf[CPUID_BASIC][0].value;
+    struct cpuid_leaf *extended = &table->leaf[CPUID_EXTENDED][0].value;
 
     table->intel = basic->ebx == 0x756e6547 && basic->edx == 0x49656e69 && basic->ecx == 0x6c65746e;
     if (table->intel) {
@@ -221,19 +225,19 @@ static void limit_leaves(struct cpuid_table *table)
     } else if (extended->eax > 0x80000000 + CPUID_EXTENDED_MAX) {
         extended->eax = 0x80000000 + CPUID_EXTENDED_MAX;
     }
-    table->range[CPUID_BASIC].count = basic->eax + 1;
-    table->range[CPUID_EXTENDED].count = extended->eax - 0x80000000 + 1;
+    table->count[CPUID_BASIC] = basic->eax + 1;
+    table->count[CPUID_EXTENDED] = extended->eax - 0x80000000 + 1;
 }
 
 bool cpuid_has_xsave(const struct cpuid_table *table)
 {
-    return table->basic[1].value.ecx & XSAVE;
+    return table->leaf[CPUID_BASIC][1].value.ecx & XSAVE;
 }
 
 /* Leaf 0xd shows the components above and no others, and the sizes that follow from it. */
 static void limit_xsave(struct cpuid_table *table)
 {
-    struct cpuid_entry *sub = &table->subleaf[table->basic[XSAVE_LEAF].subleaf_first];
+    struct cpuid_entry *sub = &table->subleaf[table->leaf[CPUID_BASIC][XSAVE_LEAF].subleaf_first];
     uint32_t components = sub[0].value.eax & XSAVE_COMPONENTS;
     uint32_t size = XSAVE_LEGACY_END;
 
@@ -267,32 +271,58 @@ static void tell_frequency(struct cpuid_table *table, uint64_t tsc_khz)
     if (tsc_khz == 0 || tsc_khz > UINT32_MAX / crystal_khz) {
         return;
     }
-    table->hypervisor[0x10].value.eax = (uint32_t)tsc_khz;
+    table->leaf[CPUID_HYPERVISOR][0x10].value.eax = (uint32_t)tsc_khz;
     if (table->intel) {
         uint32_t mhz = (uint32_t)(tsc_khz / 1000) & 0xffff;
-        table->basic[0x15].value = (struct cpuid_leaf){ .eax = crystal_khz,
+        table->leaf[CPUID_BASIC][0x15].value = (struct cpuid_leaf){ .eax = crystal_khz,
                                                         .ebx = (uint32_t)tsc_khz,
                                                         .ecx = crystal_khz * 1000 };
-        table->basic[0x16].value = (struct cpuid_leaf){ .eax = mhz, .ebx = mhz, .ecx = 100 };
+        table->leaf[CPUID_BASIC][0x16].value =
+            (struct cpuid_leaf){ .eax = mhz, .ebx = mhz, .ecx = 100 };
     }
 }
 
 /* 57 bits need LA57, which is not shown. */
 static void limit_widths(struct cpuid_table *table)
 {
-    uint32_t *widths = &table->extended[8].value.eax;
+    uint32_t *widths = &table->leaf[CPUID_EXTENDED][8].value.eax;
 
     if ((*widths >> 8 & 0xff) > 48) {
         *widths = (*widths & 0xff) | 48u << 8;
     }
 }
 
-void cpuid_build(struct cpuid_table *table, const struct cpuid_host *host, uint64_t tsc_khz)
+/* Which of how many vCPUs (SDM vol 2, CPUID leaves 1 and 4; APM vol 3, E.5.2). */
+static void tell_topology(struct cpuid_table *table, uint32_t number, uint32_t count)
 {
-    *table = (struct cpuid_table){ .range = {
-        [CPUID_BASIC] = { table->basic, CPUID_BASIC_MAX + 1 },
-        [CPUID_HYPERVISOR] = { table->hypervisor, CPUID_HYPERVISOR_MAX + 1 },
-        [CPUID_EXTENDED] = { table->extended, CPUID_EXTENDED_MAX + 1 },
+    struct cpuid_leaf *features = &table->leaf[CPUID_BASIC][1].value;
+
+    features->ebx |= number << 24 | count << 16;
+    if (count == 1) {
+        return;
+    }
+    features->edx |= BIT(28); /* HTT: more than one in the package */
+    if (table->intel) {
+        const struct cpuid_entry *caches = &table->leaf[CPUID_BASIC][4];
+        uint32_t identifiers = 1u << (32 - __builtin_clz(count - 1));
+
+        for (uint32_t i = 0; i < caches->subleaf_count; i++) {
+            struct cpuid_leaf *cache = &table->subleaf[caches->subleaf_first + i].value;
+            cache->eax |= cache->eax & 0x1f ? (identifiers - 1) << 26 : 0;
+        }
+    } else {
+        table->leaf[CPUID_EXTENDED][1].value.ecx |= BIT(1); /* CmpLegacy: cores, not threads */
+        table->leaf[CPUID_EXTENDED][8].value.ecx = count - 1;
+    }
+}
+
+void cpuid_build(struct cpuid_table *table, const struct cpuid_host *host,
+                 const struct cpuid_vcpu *vcpu)
+{
+    *table = (struct cpuid_table){ .count = {
+        [CPUID_BASIC] = CPUID_BASIC_MAX + 1,
+        [CPUID_HYPERVISOR] = CPUID_HYPERVISOR_MAX + 1,
+        [CPUID_EXTENDED] = CPUID_EXTENDED_MAX + 1,
     } };
     for (size_t i = 0; i < sizeof(policy) / sizeof(policy[0]); i++) {
         apply_rule(table, host, &policy[i]);
@@ -300,7 +330,8 @@ void cpuid_build(struct cpuid_table *table, const struct cpuid_host *host, uint6
     limit_leaves(table);
     limit_xsave(table);
     limit_widths(table);
-    tell_frequency(table, tsc_khz);
+    tell_frequency(table, vcpu->tsc_khz);
+    tell_topology(table, vcpu->number, vcpu->count);
 }
 
 /* 36 bits without leaf 0x8000_0008 (SDM vol 3, 4.1.4). */

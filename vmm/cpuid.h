@@ -30,34 +30,40 @@ enum cpuid_dynamic {
 
 struct cpuid_entry {
     struct cpuid_leaf value;
+    bool special;          /* one of the below is not 0 */
     uint8_t dynamic;       /* enum cpuid_dynamic */
     uint8_t subleaf_count; /* 0: ECX does not matter */
     uint8_t subleaf_first; /* index in cpuid_table.subleaf */
-};
+} __attribute__((aligned(32))); /* found by a shift */
 
 #define CPUID_BASIC_MAX 0x16u
 #define CPUID_HYPERVISOR_MAX 0x10u
 #define CPUID_EXTENDED_MAX 0x1au
+#define CPUID_RANGE_SIZE 32u
 #define CPUID_SUBLEAVES 16u
 
-enum cpuid_range { CPUID_BASIC, CPUID_HYPERVISOR, CPUID_EXTENDED, CPUID_RANGES };
+/* By the two highest bits of the leaf. */
+enum cpuid_range { CPUID_BASIC, CPUID_HYPERVISOR, CPUID_EXTENDED, CPUID_NOTHING, CPUID_RANGES };
 
 struct cpuid_table {
-    struct {
-        struct cpuid_entry *entry;
-        uint32_t count;
-    } range[CPUID_RANGES]; /* by the two highest bits of the leaf */
-    struct cpuid_entry basic[CPUID_BASIC_MAX + 1];
-    struct cpuid_entry hypervisor[CPUID_HYPERVISOR_MAX + 1];
-    struct cpuid_entry extended[CPUID_EXTENDED_MAX + 1];
+    uint32_t count[CPUID_RANGES]; /* leaves of each that are there */
+    struct cpuid_entry leaf[CPUID_RANGES - 1][CPUID_RANGE_SIZE];
     struct cpuid_entry subleaf[CPUID_SUBLEAVES];
     struct cpuid_entry zero; /* of a leaf that is not there */
     uint8_t subleaf_used;
     bool intel; /* the vendor's answer to leaf 0 is GenuineIntel */
 };
 
-/* Fills *table, which must stay where it is. tsc_khz: the guest's TSC, ticks per millisecond. */
-void cpuid_build(struct cpuid_table *table, const struct cpuid_host *host, uint64_t tsc_khz);
+/* What the guest is told of one vCPU. */
+struct cpuid_vcpu {
+    uint64_t tsc_khz; /* the guest's TSC, ticks per millisecond */
+    uint8_t number;   /* its APIC identifier */
+    uint8_t count;    /* of the VM's vCPUs, 1 to 128: cores of one package */
+};
+
+/* Fills *table, which must stay where it is. */
+void cpuid_build(struct cpuid_table *table, const struct cpuid_host *host,
+                 const struct cpuid_vcpu *vcpu);
 
 /* Never NULL. The entry's value is complete unless `dynamic` says otherwise. */
 static inline const struct cpuid_entry *cpuid_find(const struct cpuid_table *table, uint32_t leaf,
@@ -66,11 +72,11 @@ static inline const struct cpuid_entry *cpuid_find(const struct cpuid_table *tab
     uint32_t range = leaf >> 30;
     uint32_t index = leaf & 0x3fffffff;
 
-    if (range >= CPUID_RANGES || index >= table->range[range].count) {
+    if (index >= table->count[range]) {
         return &table->zero;
     }
-    const struct cpuid_entry *entry = &table->range[range].entry[index];
-    if (entry->subleaf_count == 0) {
+    const struct cpuid_entry *entry = &table->leaf[range][index];
+    if (!entry->special || entry->subleaf_count == 0) {
         return entry;
     }
     if (subleaf >= entry->subleaf_count) {

@@ -8,95 +8,88 @@
 #include "report.h"
 #include "vm.h"
 
-void exit_complete(struct vm *vm)
-{
-    uint32_t length = vm->state->exit.insn_length;
-
-    vm_advance(vm, length != 0 ? length : code_length(vm));
-}
-
 /* ---- CPUID -------------------------------------------------------------------------------- */
 
 /* Rare: leaf 1 when XSAVE is shown, and the sizes in leaf 0xd. */
-static struct cpuid_leaf changing_leaf(struct vm *vm, const struct cpuid_entry *entry,
+static struct cpuid_leaf changing_leaf(struct vcpu *vcpu, const struct cpuid_entry *entry,
                                        uint32_t leaf, uint32_t subleaf)
 {
-    vm_need(vm, STATE_CONTROL);
-    return cpuid_dynamic(entry, &cpuid_processor, leaf, subleaf, vm->state->cr4);
+    vcpu_need(vcpu, STATE_CONTROL);
+    return cpuid_dynamic(entry, &cpuid_processor, leaf, subleaf, vcpu->state->cr4);
 }
 
-void exit_cpuid(struct vm *vm)
+void exit_cpuid(struct vcpu *vcpu)
 {
-    uint64_t *gpr = vm->state->gpr;
+    uint64_t *gpr = vcpu->state->gpr;
     uint32_t leaf = (uint32_t)gpr[GPR_RAX], subleaf = (uint32_t)gpr[GPR_RCX];
-    const struct cpuid_entry *entry = cpuid_find(&vm->cpuid, leaf, subleaf);
+    const struct cpuid_entry *entry = cpuid_find(&vcpu->cpuid, leaf, subleaf);
     struct cpuid_leaf value = entry->value;
 
-    if (entry->dynamic != CPUID_STATIC) {
-        value = changing_leaf(vm, entry, leaf, subleaf);
+    if (entry->special) {
+        value = changing_leaf(vcpu, entry, leaf, subleaf);
     }
     gpr[GPR_RAX] = value.eax;
     gpr[GPR_RBX] = value.ebx;
     gpr[GPR_RCX] = value.ecx;
     gpr[GPR_RDX] = value.edx;
-    exit_complete(vm);
+    exit_complete(vcpu);
 }
 
 /* ---- RDMSR, WRMSR ------------------------------------------------------------------------- */
 
 /* Told once for each MSR, so that a guest that fails for one says so. */
-static void report_msr(struct vm *vm, uint32_t index, const char *what)
+static void report_msr(struct vcpu *vcpu, uint32_t index, const char *what)
 {
-    for (unsigned i = 0; i < vm->unknown_msrs; i++) {
-        if (vm->unknown_msr[i] == index) {
+    for (unsigned i = 0; i < vcpu->vm->unknown_msrs; i++) {
+        if (vcpu->vm->unknown_msr[i] == index) {
             return;
         }
     }
-    if (vm->unknown_msrs < MSRS_REPORTED) {
-        vm->unknown_msr[vm->unknown_msrs++] = index;
-        console_line(&vm->machine.console, "no MSR 0x%x to %s, at rip 0x%lx: #GP", index, what,
-                     vm->state->rip);
+    if (vcpu->vm->unknown_msrs < MSRS_REPORTED) {
+        vcpu->vm->unknown_msr[vcpu->vm->unknown_msrs++] = index;
+        console_line(&vcpu->vm->machine.console, "no MSR 0x%x to %s, at rip 0x%lx: #GP", index,
+                     what, vcpu->state->rip);
     }
 }
 
 /* The policy's rule, with the state that it works on at hand; NULL: there is no such MSR. */
-static const struct msr_rule *find_rule(struct vm *vm)
+static const struct msr_rule *find_rule(struct vcpu *vcpu)
 {
     const struct msr_rule *rule =
-        msr_find((uint32_t)vm->state->gpr[GPR_RCX], vm->cpuid.intel);
+        msr_find((uint32_t)vcpu->state->gpr[GPR_RCX], vcpu->cpuid.intel);
 
     if (rule) {
-        vm_need(vm, msr_groups(rule));
+        vcpu_need(vcpu, msr_groups(rule));
     }
     return rule;
 }
 
-void exit_msr_read(struct vm *vm)
+void exit_msr_read(struct vcpu *vcpu)
 {
-    uint64_t *gpr = vm->state->gpr, value;
-    const struct msr_rule *rule = find_rule(vm);
+    uint64_t *gpr = vcpu->state->gpr, value;
+    const struct msr_rule *rule = find_rule(vcpu);
 
-    if (!rule || !msr_read(rule, vm->state, machine_tsc(&vm->machine), &value)) {
-        report_msr(vm, (uint32_t)gpr[GPR_RCX], "read");
-        vm_inject_error(vm, VECTOR_GP, 0);
+    if (!rule || !msr_read(rule, vcpu->state, machine_tsc(&vcpu->vm->machine), &value)) {
+        report_msr(vcpu, (uint32_t)gpr[GPR_RCX], "read");
+        vcpu_inject_error(vcpu, VECTOR_GP, 0);
         return;
     }
     gpr[GPR_RAX] = (uint32_t)value;
     gpr[GPR_RDX] = value >> 32;
-    exit_complete(vm);
+    exit_complete(vcpu);
 }
 
-void exit_msr_write(struct vm *vm)
+void exit_msr_write(struct vcpu *vcpu)
 {
-    const uint64_t *gpr = vm->state->gpr;
-    const struct msr_rule *rule = find_rule(vm);
+    const uint64_t *gpr = vcpu->state->gpr;
+    const struct msr_rule *rule = find_rule(vcpu);
 
-    if (!rule || !msr_write(rule, vm->state, gpr[GPR_RDX] << 32 | (uint32_t)gpr[GPR_RAX])) {
-        report_msr(vm, (uint32_t)gpr[GPR_RCX], "write");
-        vm_inject_error(vm, VECTOR_GP, 0);
+    if (!rule || !msr_write(rule, vcpu->state, gpr[GPR_RDX] << 32 | (uint32_t)gpr[GPR_RAX])) {
+        report_msr(vcpu, (uint32_t)gpr[GPR_RCX], "write");
+        vcpu_inject_error(vcpu, VECTOR_GP, 0);
         return;
     }
-    exit_complete(vm);
+    exit_complete(vcpu);
 }
 
 /* ---- Control registers -------------------------------------------------------------------- */
@@ -106,9 +99,9 @@ void exit_msr_write(struct vm *vm)
 #define CR0_TS 0x8u
 
 /* What the hardware says of the access, or the instruction itself where it does not. */
-static struct cr_access find_cr_access(struct vm *vm)
+static struct cr_access find_cr_access(struct vcpu *vcpu)
 {
-    const struct vcpu_exit *exit = &vm->state->exit;
+    const struct vcpu_exit *exit = &vcpu->state->exit;
     struct cr_access access = { .kind = exit->cr.write ? CR_MOV_TO : CR_MOV_FROM,
                                 .number = exit->cr.number,
                                 .gpr = exit->cr.gpr % GPR_COUNT,
@@ -116,33 +109,33 @@ static struct cr_access find_cr_access(struct vm *vm)
 
     if (exit->cr.decode || exit->insn_length == 0) {
         struct code code;
-        code_fetch(vm, &code);
-        if (!cr_decode(code.byte, code.length, code_is_64_bit(vm->state), &access)) {
-            report_fatal(vm, "an access to a control register that cannot be emulated");
+        code_fetch(vcpu, &code);
+        if (!cr_decode(code.byte, code.length, code_is_64_bit(vcpu->state), &access)) {
+            report_fatal(vcpu, "an access to a control register that cannot be emulated");
         }
     }
     return access;
 }
 
 /* CR8 is the task priority of a local APIC. There is none, but it reads back. */
-static bool access_cr8(struct vm *vm, const struct cr_access *access)
+static bool access_cr8(struct vcpu *vcpu, const struct cr_access *access)
 {
-    uint64_t *gpr = &vm->state->gpr[access->gpr];
+    uint64_t *gpr = &vcpu->state->gpr[access->gpr];
 
     if (access->kind == CR_MOV_FROM) {
-        *gpr = vm->cr8;
+        *gpr = vcpu->cr8;
         return true;
     }
     if (*gpr > 15) {
         return false;
     }
-    vm->cr8 = (uint8_t)*gpr;
+    vcpu->cr8 = (uint8_t)*gpr;
     return true;
 }
 
-static bool access_cr(struct vm *vm, const struct cr_access *access)
+static bool access_cr(struct vcpu *vcpu, const struct cr_access *access)
 {
-    struct vcpu_state *state = vm->state;
+    struct vcpu_state *state = vcpu->state;
     uint64_t *gpr = &state->gpr[access->gpr];
 
     switch (access->kind) {
@@ -152,7 +145,7 @@ static bool access_cr(struct vm *vm, const struct cr_access *access)
         return cr_write(state, 0, (state->cr0 & ~(uint64_t)(CR0_LMSW & ~CR0_PE)) |
                                       (*gpr & CR0_LMSW));
     case CR_MOV_TO:
-        return access->number == 8 ? access_cr8(vm, access)
+        return access->number == 8 ? access_cr8(vcpu, access)
                                    : cr_write(state, access->number, *gpr);
     case CR_MOV_FROM:
         break;
@@ -168,65 +161,65 @@ static bool access_cr(struct vm *vm, const struct cr_access *access)
         *gpr = state->cr4;
         return true;
     default:
-        return access->number == 8 && access_cr8(vm, access);
+        return access->number == 8 && access_cr8(vcpu, access);
     }
 }
 
-void exit_cr_access(struct vm *vm)
+void exit_cr_access(struct vcpu *vcpu)
 {
-    vm_need(vm, STATE_IP | STATE_RSP | STATE_CONTROL | STATE_CODE);
-    struct cr_access access = find_cr_access(vm);
+    vcpu_need(vcpu, STATE_IP | STATE_RSP | STATE_CONTROL | STATE_CODE);
+    struct cr_access access = find_cr_access(vcpu);
 
-    if (!access_cr(vm, &access)) {
-        vm_inject_error(vm, VECTOR_GP, 0);
+    if (!access_cr(vcpu, &access)) {
+        vcpu_inject_error(vcpu, VECTOR_GP, 0);
         return;
     }
     if (access.kind == CR_MOV_FROM && access.gpr == GPR_RSP) {
-        vm->state->dirty |= STATE_RSP;
+        vcpu->state->dirty |= STATE_RSP;
     }
-    vm_advance(vm, access.length);
+    vcpu_advance(vcpu, access.length);
 }
 
 /* ---- The others --------------------------------------------------------------------------- */
 
 /* There are no hypercalls; the guest is told so in RAX instead of by #UD, since CPUID shows
  * that there is a hypervisor. */
-void exit_hypercall(struct vm *vm)
+void exit_hypercall(struct vcpu *vcpu)
 {
-    vm->state->gpr[GPR_RAX] = UINT64_MAX;
-    exit_complete(vm);
+    vcpu->state->gpr[GPR_RAX] = UINT64_MAX;
+    exit_complete(vcpu);
 }
 
 /* The kernel loads what it is given after its own checks; that the guest sees no component
  * which CPUID does not show is decided here. Privilege and CR4.OSXSAVE were checked by the
  * processor, before it exited. */
-void exit_xsetbv(struct vm *vm)
+void exit_xsetbv(struct vcpu *vcpu)
 {
-    struct vcpu_state *state = vm->state;
+    struct vcpu_state *state = vcpu->state;
     uint64_t value = state->gpr[GPR_RDX] << 32 | (uint32_t)state->gpr[GPR_RAX];
 
-    if ((uint32_t)state->gpr[GPR_RCX] != 0 || !cpuid_xcr0_valid(&vm->cpuid, value)) {
-        vm_inject_error(vm, VECTOR_GP, 0);
+    if ((uint32_t)state->gpr[GPR_RCX] != 0 || !cpuid_xcr0_valid(&vcpu->cpuid, value)) {
+        vcpu_inject_error(vcpu, VECTOR_GP, 0);
         return;
     }
     state->xcr0 = value;
     state->dirty |= STATE_XCR0;
-    exit_complete(vm);
+    exit_complete(vcpu);
 }
 
 /* An exception of the guest's own that the hardware intercepted: it gets it after all. */
-void exit_exception(struct vm *vm)
+void exit_exception(struct vcpu *vcpu)
 {
-    const struct vcpu_exit *exit = &vm->state->exit;
+    const struct vcpu_exit *exit = &vcpu->state->exit;
 
     if (exit->exception.vector == VECTOR_PF) {
-        vm_need(vm, STATE_CONTROL);
-        vm->state->cr2 = exit->exception.address;
-        vm->state->dirty |= STATE_CONTROL;
+        vcpu_need(vcpu, STATE_CONTROL);
+        vcpu->state->cr2 = exit->exception.address;
+        vcpu->state->dirty |= STATE_CONTROL;
     }
     if (exit->exception.has_error) {
-        vm_inject_error(vm, exit->exception.vector, exit->exception.error);
+        vcpu_inject_error(vcpu, exit->exception.vector, exit->exception.error);
     } else {
-        vm_inject(vm, exit->exception.vector);
+        vcpu_inject(vcpu, exit->exception.vector);
     }
 }

@@ -37,58 +37,60 @@ static bool replace_entry(void *context, uint64_t gpa, unsigned size, uint64_t e
 
 /* The privilege level is SS.DPL (SDM vol 3, 24.4.1). 64-bit code has it in CS too, where code of
  * the other modes, on its way between them, need not have it. */
-unsigned guest_access(struct vm *vm)
+unsigned guest_access(struct vcpu *vcpu)
 {
-    const struct vcpu_segment *segment = vm->state->segment;
+    const struct vcpu_segment *segment = vcpu->state->segment;
     unsigned privilege = segment[SEG_CS].selector & 3;
 
-    if (!code_is_64_bit(vm->state)) {
-        vm_need(vm, STATE_SEGMENTS);
+    if (!code_is_64_bit(vcpu->state)) {
+        vcpu_need(vcpu, STATE_SEGMENTS);
         privilege = segment[SEG_SS].attributes >> 5 & 3;
     }
     return privilege == 3 ? WALK_USER : 0;
 }
 
-enum walk_status guest_walk(struct vm *vm, uint64_t linear, unsigned access,
+enum walk_status guest_walk(struct vcpu *vcpu, uint64_t linear, unsigned access,
                             struct walk_result *out)
 {
-    const struct vcpu_state *state = vm->state;
+    const struct vcpu_state *state = vcpu->state;
     const struct walk_registers registers = {
         .cr0 = state->cr0,
         .cr3 = state->cr3,
         .cr4 = state->cr4,
         .efer = state->efer,
         .rflags = state->rflags,
-        .physical_bits = cpuid_physical_bits(&vm->cpuid),
-        .gigabyte_pages = cpuid_has_gigabyte_pages(&vm->cpuid),
+        .physical_bits = cpuid_physical_bits(&vcpu->cpuid),
+        .gigabyte_pages = cpuid_has_gigabyte_pages(&vcpu->cpuid),
     };
     const struct walk_memory memory = { .read = read_entry,
                                         .replace = replace_entry,
-                                        .context = &vm->machine.setup.ram };
+                                        .context = &vcpu->vm->machine.setup.ram };
     return walk(&registers, &memory, linear, access, out);
 }
 
 /* The guest-physical address, or the exception that the access raises. */
-static bool translate(struct vm *vm, uint64_t linear, bool write, uint64_t *gpa)
+static bool translate(struct vcpu *vcpu, uint64_t linear, bool write, uint64_t *gpa)
 {
-    struct vcpu_state *state = vm->state;
-    unsigned access = guest_access(vm) | (write ? WALK_WRITE : WALK_READ);
+    struct vcpu_state *state = vcpu->state;
+    unsigned access = guest_access(vcpu) | (write ? WALK_WRITE : WALK_READ);
     struct walk_result result;
 
-    switch (guest_walk(vm, linear, access, &result)) {
+    switch (guest_walk(vcpu, linear, access, &result)) {
     case WALK_DONE:
         *gpa = result.gpa;
         return true;
     case WALK_FAULT:
         state->cr2 = linear;
         state->dirty |= STATE_CONTROL;
-        vm_inject_error(vm, VECTOR_PF, result.error_code);
+        vcpu_inject_error(vcpu, VECTOR_PF, result.error_code);
         return false;
     case WALK_NON_CANONICAL:
-        vm_inject_error(vm, VECTOR_GP, 0);
+        vcpu_inject_error(vcpu, VECTOR_GP, 0);
         return false;
-    default: /* nobody else changes the tables while the vCPU waits */
-        report_fatal(vm, "its page tables are not in RAM");
+    case WALK_CHANGED: /* by another vCPU: the guest executes the instruction anew */
+        return false;
+    default:
+        report_fatal(vcpu, "its page tables are not in RAM");
     }
 }
 
@@ -103,19 +105,20 @@ struct span {
 };
 
 /* Everything is translated before anything is moved, so that a fault leaves no half a store. */
-static bool translate_span(struct vm *vm, uint64_t linear, unsigned size, bool write,
+static bool translate_span(struct vcpu *vcpu, uint64_t linear, unsigned size, bool write,
                            struct span *span)
 {
     uint64_t left = PAGE_SIZE - (linear & (PAGE_SIZE - 1));
     unsigned first = size < left ? size : (unsigned)left;
 
     *span = (struct span){ .part = { { .size = first }, { .size = size - first } } };
-    return translate(vm, linear, write, &span->part[0].gpa) &&
-           (first == size || translate(vm, linear + first, write, &span->part[1].gpa));
+    return translate(vcpu, linear, write, &span->part[0].gpa) &&
+           (first == size || translate(vcpu, linear + first, write, &span->part[1].gpa));
 }
 
 /* A device, a byte at a time where the operand has been cut into odd parts. */
-static void access_device(struct vm *vm, uint64_t gpa, unsigned size, bool write, uint8_t *bytes)
+static void access_device(struct vcpu *vcpu, uint64_t gpa, unsigned size, bool write,
+                          uint8_t *bytes)
 {
     unsigned step = (size & (size - 1)) == 0 ? size : 1;
 
@@ -124,20 +127,20 @@ static void access_device(struct vm *vm, uint64_t gpa, unsigned size, bool write
         if (write) {
             __builtin_memcpy(&access.value, bytes + i, step);
         }
-        bus_access(&vm->machine.memory, &access);
+        bus_access(&vcpu->vm->machine.memory, &access);
         if (!write) {
             __builtin_memcpy(bytes + i, &access.value, step);
         }
     }
 }
 
-static void access_physical(struct vm *vm, uint64_t gpa, unsigned size, bool write,
+static void access_physical(struct vcpu *vcpu, uint64_t gpa, unsigned size, bool write,
                             uint8_t *bytes)
 {
-    uint8_t *ram = guest_ram_at(&vm->machine.setup.ram, gpa, size);
+    uint8_t *ram = guest_ram_at(&vcpu->vm->machine.setup.ram, gpa, size);
 
     if (!ram) {
-        access_device(vm, gpa, size, write, bytes);
+        access_device(vcpu, gpa, size, write, bytes);
     } else if (write) {
         __builtin_memcpy(ram, bytes, size);
     } else {
@@ -150,9 +153,9 @@ static bool op_access(void *context, uint64_t gpa, unsigned size, bool write, ui
     struct access access = {
         .offset = gpa, .value = *value, .size = (uint8_t)size, .write = write
     };
-    struct vm *vm = context;
+    struct vcpu *vcpu = context;
 
-    bus_access(&vm->machine.memory, &access);
+    bus_access(&vcpu->vm->machine.memory, &access);
     if (!write) {
         *value = access.value;
     }
@@ -193,20 +196,20 @@ static bool op_port(void *context, uint16_t port, unsigned size, bool write, uin
     struct access access = {
         .offset = port, .value = *value, .size = (uint8_t)size, .write = write
     };
-    struct vm *vm = context;
+    struct vcpu *vcpu = context;
 
-    bus_access(&vm->machine.ports, &access);
+    bus_access(&vcpu->vm->machine.ports, &access);
     if (!write) {
         *value = access.value;
     }
     return true;
 }
 
-struct emulate_ops guest_ops(struct vm *vm)
+struct emulate_ops guest_ops(struct vcpu *vcpu)
 {
     return (struct emulate_ops){ .access = op_access,
                                  .linear = op_linear,
                                  .may_write = op_may_write,
                                  .port = op_port,
-                                 .context = vm };
+                                 .context = vcpu };
 }

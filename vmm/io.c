@@ -25,22 +25,22 @@ static uint64_t accumulator(uint64_t rax, uint8_t size)
     return size == 1 ? (uint8_t)rax : size == 2 ? (uint16_t)rax : (uint32_t)rax;
 }
 
-void exit_io(struct vm *vm)
+void exit_io(struct vcpu *vcpu)
 {
-    const struct vcpu_exit *exit = &vm->state->exit;
-    uint64_t *rax = &vm->state->gpr[GPR_RAX];
+    const struct vcpu_exit *exit = &vcpu->state->exit;
+    uint64_t *rax = &vcpu->state->gpr[GPR_RAX];
 
     if (exit->io.string) {
-        exit_string_io(vm);
+        exit_string_io(vcpu);
         return;
     }
     struct access access = { .offset = exit->io.port,
                              .value = accumulator(*rax, exit->io.size),
                              .size = exit->io.size,
                              .write = !exit->io.in };
-    bus_access(&vm->machine.ports, &access);
+    bus_access(&vcpu->vm->machine.ports, &access);
     if (exit->io.in) {
         set_accumulator(rax, exit->io.size, access.value);
     }
-    exit_complete(vm);
+    exit_complete(vcpu);
 }

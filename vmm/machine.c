@@ -192,8 +192,7 @@ uint64_t machine_serve(struct machine *machine)
             uart_drain(&machine->uart);
         }
     }
-    first = machine->timers.first;
-    return first ? first->deadline_ns : TIME_NEVER;
+    return machine_next(machine);
 }
 
 tsc_time machine_deadline(const struct machine *machine, uint64_t ns)

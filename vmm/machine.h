@@ -71,6 +71,22 @@ const char *machine_load(struct machine *machine, struct boot_entry *entry);
  * called again, in nanoseconds of the VM's clock, or TIME_NEVER. */
 uint64_t machine_serve(struct machine *machine);
 
+/* When machine_serve wants to be called, as it stands now. */
+static inline uint64_t machine_next(const struct machine *machine)
+{
+    const struct timer *first = machine->timers.first;
+
+    return first ? first->deadline_ns : TIME_NEVER;
+}
+
+/* Has nothing happened for which machine_serve, the PIC or a request would have to be looked at,
+ * since machine_serve said `next`? (Time may have passed.) */
+static inline bool machine_is_quiet(const struct machine *machine, uint64_t next)
+{
+    return machine->request == VM_GOES_ON && machine_next(machine) == next &&
+           pic_is_quiet(&machine->pic) && console_is_quiet(&machine->console);
+}
+
 static inline tsc_time machine_tsc(const struct machine *machine)
 {
     return machine->setup.read_tsc();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where the VMM starts: it makes its machine and its VM out of what σ0 gave the partition. */
+/* Where the VMM starts: it makes its machine and its VM out of what σ0 gave the partition, then
+ * one handler thread for every vCPU. Its own thread is the first one's. */
 #include "abi/info.h"
 #include "abi/layout.h"
 #include "abi/status.h"
@@ -38,13 +39,14 @@ static void notify_console(void *owner)
     sys_event_signal(PARTITION_INFO->console, UINT64_C(1) << PARTITION_INFO->console_event);
 }
 
-/* Only called while the vCPU does not run, so that what arrives is nothing but events; what they
- * stand for is looked at anyway before the guest goes on. */
+/* Called by the handler that has the machine, and only while its vCPU does not run, so that what
+ * arrives is nothing but events; what they stand for is looked at anyway before the guest goes
+ * on. */
 static void wait_for_console(void *owner)
 {
-    struct vm *vm = owner;
+    struct vcpu *vcpu = owner;
 
-    vm->attention = true;
+    vcpu->attention = true;
     sys_ipc_wait(read_tsc() + KERNEL_INFO->tsc_khz);
 }
 
@@ -64,7 +66,7 @@ static uint64_t date_now(void)
     return info->boot_epoch_s + ms / 1000;
 }
 
-/* ---- Start -------------------------------------------------------------------------------- */
+/* ---- The VM ------------------------------------------------------------------------------- */
 
 static void make_machine(struct vm *vm)
 {
@@ -82,9 +84,9 @@ static void make_machine(struct vm *vm)
     console->channel = (struct console_channel *)USER_CONSOLE;
     console->notify = notify_console;
     console->wait = wait_for_console;
-    console->owner = vm;
+    console->owner = &vm->vcpu[0];
     if (!machine_init(&vm->machine, &setup)) {
-        report_unloadable(vm, "two of its devices have the same address");
+        report_unloadable(&vm->vcpu[0], "two of its devices have the same address");
     }
 }
 
@@ -95,33 +97,133 @@ static void make_vm(struct vm *vm)
     int64_t status = sys_vm_create();
 
     if (status == STATUS_UNSUPPORTED) {
-        report_unloadable(vm, "this machine or this image has no virtualization");
+        report_unloadable(&vm->vcpu[0], "this machine or this image has no virtualization");
     }
     if (status != STATUS_OK) {
-        report_unloadable(vm, "the kernel made no VM");
+        report_unloadable(&vm->vcpu[0], "the kernel made no VM");
     }
     if (sys_vm_map(ram->gpa, VMM_RAM_BASE, ram->size, MEM_ALL) != STATUS_OK) {
-        report_unloadable(vm, "its memory could not be mapped (kernel memory of the partition)");
+        report_unloadable(&vm->vcpu[0],
+                          "its memory could not be mapped (kernel memory of the partition)");
     }
 }
 
-static void make_vcpu(struct vm *vm, unsigned priority)
+/* ---- The vCPUs and their handlers ---------------------------------------------------------- */
+
+/* Makes the vCPU of the calling thread, which becomes its handler. Its priority is one below the
+ * handler's, so that whatever wakes that stops the guest. */
+static void make_vcpu(struct vcpu *vcpu)
 {
-    vm->state = (struct vcpu_state *)VMM_STATE_BASE;
-    if (sys_vcpu_create(VMM_STATE_BASE, priority, &vm->vcpu) != STATUS_OK) {
-        report_unloadable(vm, "the kernel made no vCPU");
+    const struct cpuid_vcpu shown = { .tsc_khz = KERNEL_INFO->tsc_khz,
+                                      .number = (uint8_t)vcpu->number,
+                                      .count = (uint8_t)vcpu->vm->vcpus };
+    uint64_t page = VMM_STATE_BASE + vcpu->number * PAGE_SIZE;
+    unsigned priority = PARTITION_INFO->priority;
+
+    if (sys_vcpu_create(page, priority > PRIORITY_MIN ? priority - 1 : PRIORITY_MIN,
+                        &vcpu->thread) != STATUS_OK) {
+        report_unloadable(vcpu, "the kernel made no vCPU");
     }
-    cpuid_build(&vm->cpuid, &cpuid_processor, KERNEL_INFO->tsc_khz);
+    vcpu->state = (struct vcpu_state *)page;
+    cpuid_build(&vcpu->cpuid, &cpuid_processor, &shown);
 }
 
-/* `argument`: the priority of this thread. The vCPU's is one below, so that whatever wakes its
- * handler stops the guest. */
+/* Stacks of all handlers but the first; the page below each is unmapped, so that one that runs
+ * over ends the VMM instead of writing into another's. */
+struct handler_stack {
+    uint8_t guard[PAGE_SIZE];
+    uint8_t stack[2 * PAGE_SIZE];
+};
+static struct handler_stack stacks[VM_VCPUS_MAX - 1] __attribute__((aligned(PAGE_SIZE)));
+
+/* Entered as by a call, which leaves the stack 8 bytes off its alignment. */
+static _Noreturn void handler_main(uint64_t number)
+{
+    struct vcpu *vcpu = &the_vm.vcpu[number];
+
+    make_vcpu(vcpu);
+    vcpu_run(vcpu);
+}
+
+/* The n-th processor of the partition, or PROCESSORS_MAX. */
+static unsigned processor_of(unsigned number)
+{
+    uint32_t left = PARTITION_INFO->processors;
+
+    for (; number > 0; number--) {
+        left &= left - 1;
+    }
+    return left ? (unsigned)__builtin_ctz(left) : PROCESSORS_MAX;
+}
+
+/* Makes the handler of a vCPU that is not the first; says who the first is. An exception of a
+ * handler has none to handle it: it ends the VMM. */
+static void make_handler(struct vcpu *vcpu, struct vcpu *first)
+{
+    struct handler_stack *stack = &stacks[vcpu->number - 1];
+    struct syscall_frame frame = { {
+        0,
+        (uint64_t)handler_main,
+        (uint64_t)stack->stack + sizeof(stack->stack) - 8,
+        PARTITION_INFO->priority | (uint64_t)processor_of(vcpu->number) << 8,
+        vcpu->number,
+        0,
+    } };
+
+    if (processor_of(vcpu->number) == PROCESSORS_MAX) {
+        report_unloadable(first, "it has more vCPUs than the partition has processors");
+    }
+    if (sys_mem_unmap(0, (uint64_t)stack->guard, PAGE_SIZE) != STATUS_OK ||
+        syscall_full(SYS_THREAD_CREATE, &frame) != STATUS_OK) {
+        report_unloadable(first, "no kernel memory of the partition for its vCPUs");
+    }
+    vcpu->handler = (thread_id)frame.arg[0];
+    first->handler = (thread_id)frame.arg[1];
+}
+
+/* With the VM's lock held, so that none of them goes on before all are known. */
+static void make_handlers(struct vm *vm)
+{
+    struct vcpu *first = &vm->vcpu[0];
+
+    vm_lock(first);
+    for (unsigned i = 1; i < vm->vcpus; i++) {
+        make_handler(&vm->vcpu[i], first);
+    }
+    vm_unlock(first);
+}
+
+static void number_vcpus(struct vm *vm)
+{
+    for (unsigned i = 0; i < VM_VCPUS_MAX; i++) {
+        vm->vcpu[i] = (struct vcpu){ .vm = vm, .number = i, .deadline = TSC_NEVER,
+                                     .deadline_ns = TIME_NEVER };
+    }
+    vm->vcpus = 1; /* until the others are there */
+    vm->stopper = &vm->vcpu[0];
+}
+
+static void check_vcpus(struct vm *vm)
+{
+    if (vm_config.vcpus < 1 || vm_config.vcpus > VM_VCPUS_MAX) {
+        report_unloadable(&vm->vcpu[0], "its number of vCPUs is not possible");
+    }
+    if (vm_config.vcpus > 1 && vm_config.boot == VM_BOOT_LINUX) {
+        report_unloadable(&vm->vcpu[0], "without local APICs Linux can use only one vCPU");
+    }
+}
+
 _Noreturn void user_main(uint64_t argument)
 {
     struct vm *vm = &the_vm;
 
+    (void)argument;
+    number_vcpus(vm);
     make_machine(vm);
+    check_vcpus(vm);
     make_vm(vm);
-    make_vcpu(vm, argument > PRIORITY_MIN ? (unsigned)argument - 1 : PRIORITY_MIN);
-    vm_run(vm);
+    vm->vcpus = vm_config.vcpus;
+    make_handlers(vm);
+    make_vcpu(&vm->vcpu[0]);
+    vcpu_run(&vm->vcpu[0]);
 }

@@ -24,7 +24,6 @@ const char *mini_load(const struct guest_ram *ram, struct boot_image image, cons
     __builtin_memcpy(image_to, image.data, image.size);
     *entry = (struct boot_entry){ .rip = BOOT_HIGH_RAM,
                                   .rsp = BOOT_STACK_TOP,
-                                  .rsi = BOOT_CMDLINE,
-                                  .rdi = ram->size };
+                                  .rsi = BOOT_CMDLINE };
     return NULL;
 }

@@ -4,7 +4,7 @@
  * with the code that the VMM's task gives its parent, 0 for an end that the guest wanted. */
 #include <stdint.h>
 
-struct vm;
+struct vcpu;
 
 enum vm_end {
     VM_ENDS_WELL = 0,
@@ -13,18 +13,18 @@ enum vm_end {
 };
 
 /* "vmm: NAME starts, entry tsc 0x0123456789abcdef" */
-void report_start(struct vm *vm);
-void report_restart(struct vm *vm);
+void report_start(struct vcpu *vcpu);
+void report_restart(struct vcpu *vcpu);
 
 /* "vmm: NAME halted": HLT that nothing can end. */
-_Noreturn void report_halted(struct vm *vm);
+_Noreturn void report_halted(struct vcpu *vcpu);
 /* A device ends the VM with a code of the guest's choice. */
-_Noreturn void report_end(struct vm *vm, uint64_t code);
+_Noreturn void report_end(struct vcpu *vcpu, uint64_t code);
 /* The exit that the vCPU waits at cannot be handled: says why, and all registers. */
-_Noreturn void report_fatal_exit(struct vm *vm);
+_Noreturn void report_fatal_exit(struct vcpu *vcpu);
 /* The same with a reason of the caller's. */
-_Noreturn void report_fatal(struct vm *vm, const char *reason);
+_Noreturn void report_fatal(struct vcpu *vcpu, const char *reason);
 /* The images cannot be loaded. */
-_Noreturn void report_unloadable(struct vm *vm, const char *error);
+_Noreturn void report_unloadable(struct vcpu *vcpu, const char *error);
 /* The kernel refused a call that should work. */
-_Noreturn void report_refused(struct vm *vm, int64_t status);
+_Noreturn void report_refused(struct vcpu *vcpu, int64_t status);

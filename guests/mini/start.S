@@ -1,26 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The start-up that all mini guests share: a stack, own descriptor tables, then main(). */
+/*
+ * The start-up that all mini guests share: a stack, own descriptor tables, then main(). Every vCPU
+ * of the VM comes here at once, RDI its number, RSI the command line: the first has the large
+ * stack at the top and goes to main(), the others to vcpu_start() in lib/guest.c.
+ */
+#define STACK_SIZE 16384
+#define OTHER_STACK_SIZE 4096
+#define OTHERS 7
     .section .text.start, "ax"
     .globl _start
 _start:
     cli
-    mov     %rsi, %rbx              /* the command line */
+    mov     %rsi, %rbx
+    mov     %edi, %r12d
     lea     stack_top(%rip), %rsp
-    xor     %ebp, %ebp
+    test    %r12d, %r12d
+    jz      1f
+    lea     stack_top - STACK_SIZE + OTHER_STACK_SIZE(%rip), %rsp
+    imul    $OTHER_STACK_SIZE, %r12d, %eax
+    sub     %rax, %rsp
+1:  xor     %ebp, %ebp
     lgdt    gdt_pointer(%rip)
     push    $0x08
-    lea     1f(%rip), %rax
+    lea     2f(%rip), %rax
     push    %rax
     lretq
-1:  mov     $0x10, %eax
+2:  mov     $0x10, %eax
     mov     %eax, %ds
     mov     %eax, %es
     mov     %eax, %ss
+    test    %r12d, %r12d
+    jnz     3f
     call    interrupts_setup
     mov     %rbx, %rdi
     call    main
     mov     %eax, %edi
     call    guest_exit
+3:  mov     %r12d, %edi
+    call    vcpu_start
 
 /* One stub per vector: pushes the vector and goes on to C with the handlers' table. */
     .text
@@ -78,6 +95,6 @@ gdt_pointer:
 
     .bss
     .balign 16
-    .skip   16384
+    .skip   OTHERS * OTHER_STACK_SIZE + STACK_SIZE
 stack_top:
     .section .note.GNU-stack, "", @progbits

@@ -24,3 +24,5 @@ _Static_assert(offsetof(struct console_channel, output) == 0x40, "abi");
 
 /* Bit that σ0 signals to the partition's first thread when input arrives or output has drained. */
 #define EVENT_CONSOLE_INPUT (1UL << 0)
+/* Bit that one end of a channel signals to the first thread of the other. */
+#define EVENT_PORT (1UL << 1)

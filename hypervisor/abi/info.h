@@ -4,7 +4,7 @@
 #include "abi/types.h"
 
 #define KERNEL_INFO_MAGIC 0x74686365485034UL /* "4PHecht", little-endian */
-#define ABI_VERSION 1
+#define ABI_VERSION 2
 
 /* Mapped in every task at USER_KERNEL_INFO. */
 struct kernel_info {
@@ -16,8 +16,9 @@ struct kernel_info {
     uint64_t boot_epoch_s; /* board clock then, seconds since 1970-01-01 UTC */
     uint32_t virt_caps;    /* enum virt_cap; 0: no virtualization in this machine or image */
     uint32_t reserved;
+    tsc_time frame_start;  /* when the first major frame began, on all processors */
 };
-_Static_assert(sizeof(struct kernel_info) == 48, "abi");
+_Static_assert(sizeof(struct kernel_info) == 56, "abi");
 
 /* What a VMM may want to know of the backend; vendor-neutral. */
 enum virt_cap {
@@ -29,7 +30,7 @@ enum virt_cap {
 
 /* Mapped in σ0 at USER_BOOT_INFO. */
 #define BOOT_REGIONS_MAX 64
-#define BOOT_MODULES_MAX 16
+#define BOOT_MODULES_MAX 32
 #define BOOT_NAME_MAX 64
 
 struct boot_region {
@@ -51,12 +52,47 @@ struct boot_info {
 };
 _Static_assert(sizeof(struct boot_info) <= PAGE_SIZE, "abi");
 
-/* Mapped in a partition's first task at USER_PARTITION_INFO, written by σ0. */
-#define PARTITION_MODULES_MAX 4
-struct partition_info {
-    uint64_t ram_size;                            /* bytes at VMM_RAM_BASE */
-    thread_id console;                            /* σ0's thread: EVENT_CONSOLE_OUTPUT goes there */
-    uint32_t console_event;                       /* bit number to signal to it */
-    uint64_t module_size[PARTITION_MODULES_MAX];  /* bytes; 0: none. [0] kernel, [1] initrd */
+/* How a partition came to run this time. */
+enum start_condition {
+    START_NORMAL = 0,  /* with the machine */
+    START_COLD = 1,    /* restarted, all memory as at first */
+    START_WARM = 2,    /* restarted, the contents of its RAM kept */
 };
-_Static_assert(sizeof(struct partition_info) == 48, "abi");
+
+/* One end of a channel, see abi/channel.h. */
+struct partition_port {
+    char name[32];          /* 0-terminated */
+    uint32_t kind;          /* enum channel_kind */
+    uint32_t source;        /* 1: writes, 0: reads */
+    uint32_t message_size;
+    uint32_t message_count;
+    uint64_t refresh_ns;
+    uint64_t address;       /* where the channel stands in the task's space */
+    thread_id partner;      /* first thread at the other end: gets EVENT_PORT; 0: none */
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct partition_port) == 72, "abi");
+
+/* Mapped in a partition's first task at USER_PARTITION_INFO, written by σ0. */
+#define PARTITION_MODULES_MAX 4u
+#define PARTITION_PORTS_MAX 16u
+#define PARTITION_ARGUMENTS_MAX 128u
+struct partition_info {
+    uint64_t ram_size;      /* bytes at VMM_RAM_BASE */
+    thread_id console;      /* σ0's thread: console_event goes there; takes HEALTH_RAISE */
+    uint32_t console_event; /* bit number to signal to it */
+    uint64_t module_size[PARTITION_MODULES_MAX]; /* bytes; 0: none. [0] kernel, [1] initrd */
+    char name[32];          /* 0x30 of the partition */
+    uint32_t start_condition; /* enum start_condition */
+    uint32_t restarts;      /* since boot */
+    uint32_t processors;    /* bitmap */
+    uint32_t time_partition;
+    uint32_t priority;      /* highest of its threads */
+    uint32_t port_count;
+    uint64_t frame_ns;      /* major frame of the schedule at boot */
+    tsc_time frame_start;   /* when a frame of it began */
+    char arguments[PARTITION_ARGUMENTS_MAX];
+    struct partition_port port[PARTITION_PORTS_MAX];
+};
+_Static_assert(offsetof(struct partition_info, name) == 0x30, "abi");
+_Static_assert(sizeof(struct partition_info) <= PAGE_SIZE, "abi");

@@ -26,3 +26,6 @@
 #define VMM_MODULE_STRIDE 0x0000010000000000UL
 /* Where the VMM asks the kernel to map its vCPUs' state pages. */
 #define VMM_STATE_BASE 0x00007ff000100000UL
+/* Channels of a partition's ports, each at its own multiple. */
+#define USER_PORT_BASE 0x0000300000000000UL
+#define USER_PORT_STRIDE 0x0000000001000000UL

@@ -18,4 +18,5 @@ enum status {
     STATUS_TIMEOUT = -10,     /* the deadline passed before the partner was there */
     STATUS_EMPTY = -11,       /* nothing to read */
     STATUS_UNSUPPORTED = -12, /* this machine or this image cannot do it */
+    STATUS_ELSEWHERE = -13,   /* the partner is bound to another processor: only events go there */
 };

@@ -19,6 +19,9 @@ typedef uint64_t tsc_time;
 #define TSC_NEVER UINT64_MAX
 #define TSC_NOW 0UL /* as a deadline: do not wait */
 
+#define PROCESSORS_MAX 32u
+#define TIME_PARTITIONS_MAX 32u /* τ0 included */
+
 /*
  * What a task may do with a page, and give away. In a task's own address space a page that may
  * be written is never executable (W^X); a page held with all three rights is mapped without

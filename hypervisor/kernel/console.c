@@ -4,6 +4,7 @@
 #include "kernel/ipc.h"
 #include "kernel/log.h"
 #include "kernel/task.h"
+#include "kernel/virtualization.h"
 
 /* Who is told when something was typed. */
 static struct {
@@ -11,10 +12,18 @@ static struct {
     uint64_t bits;
 } listener;
 
+/* a0 = length, a1..a5 = the bytes: the first one goes. */
+static void drop_byte(uint64_t arg[6])
+{
+    arg[0]--;
+    for (unsigned i = 1; i < 6; i++) {
+        arg[i] = arg[i] >> 8 | (i < 5 ? arg[i + 1] << 56 : 0);
+    }
+}
+
 struct thread *call_console_write(struct thread *self)
 {
-    const struct arch_frame *frame = &self->arch.frame;
-    uint64_t length = frame->arg[0];
+    uint64_t *arg = self->arch.frame.arg, length = arg[0];
 
     if (!task_is_sigma0(self->task)) {
         return call_return(self, STATUS_DENIED);
@@ -22,8 +31,10 @@ struct thread *call_console_write(struct thread *self)
     if (length < 1 || length > 5 * sizeof(uint64_t)) {
         return call_return(self, STATUS_BAD_ARGUMENT);
     }
-    arch_console_write((const char *)&frame->arg[1], length);
-    return call_return(self, STATUS_OK);
+    if (arch_console_put((char)arg[1])) {
+        drop_byte(arg);
+    }
+    return arg[0] > 0 ? call_again(self) : call_return(self, STATUS_OK);
 }
 
 struct thread *call_console_read(struct thread *self)

@@ -3,32 +3,95 @@
 
 #include "kernel/calls.h"
 #include "kernel/list.h"
+#include "kernel/remote.h"
 #include "kernel/task.h"
 
 /* Argument registers of the calls in syscall.h: a0 partner, a1 deadline or kind, a2.. words. */
 enum { ARG_PARTNER = 0, ARG_DEADLINE = 1, ARG_KIND = 1, ARG_WORDS = 2 };
 
-void ipc_deliver(struct thread *to, thread_id from, enum message_kind kind,
-                 const uint64_t words[4])
-{
-    struct arch_frame *frame = &to->arch.frame;
+/* ---- Priorities ------------------------------------------------------------------------------ */
 
-    frame->status = STATUS_OK;
-    frame->arg[ARG_PARTNER] = from;
-    frame->arg[ARG_KIND] = kind;
-    for (unsigned i = 0; i < 4; i++) {
-        frame->arg[ARG_WORDS + i] = words[i];
+/* How far a priority is passed on, from one who waits to whom it waits for and so on. */
+enum { CHAIN_MAX = 16 };
+
+/* `thread` is waited for by one of that priority: it runs on it, and so do those for whom it
+ * waits itself. Only inside one time partition. */
+static void inherit(struct thread *thread, uint8_t priority)
+{
+    const struct ready_queue *queue = thread->queue;
+
+    for (unsigned i = 0; i < CHAIN_MAX && thread->queue == queue && thread->priority < priority;
+         i++) {
+        thread_set_priority(thread, priority);
+        if (thread->state != THREAD_SENDING && thread->state != THREAD_CALLING) {
+            return;
+        }
+        thread = thread->partner;
     }
 }
+
+static uint8_t highest(const struct thread *thread, const struct thread_list *list, uint8_t so_far)
+{
+    const struct thread *other = list->first;
+
+    if (other) {
+        do {
+            if (other->queue == thread->queue && other->priority > so_far) {
+                so_far = other->priority;
+            }
+            other = other->next;
+        } while (other != list->first);
+    }
+    return so_far;
+}
+
+static __attribute__((noinline)) void disinherit_chain(struct thread *thread)
+{
+    for (unsigned i = 0; i < CHAIN_MAX && thread->priority != thread->own_priority; i++) {
+        uint8_t priority = highest(thread, &thread->senders, thread->own_priority);
+
+        thread_set_priority(thread, highest(thread, &thread->callers, priority));
+        if (thread->state != THREAD_SENDING && thread->state != THREAD_CALLING) {
+            return;
+        }
+        thread = thread->partner;
+    }
+}
+
+/* Somebody does not wait for `thread` any more, or on a lower priority. */
+static inline void disinherit(struct thread *thread)
+{
+    if (thread->priority != thread->own_priority) {
+        disinherit_chain(thread);
+    }
+}
+
+/* ---- Receiving ------------------------------------------------------------------------------- */
 
 static const uint64_t no_words[4];
 
 static void deliver_events(struct thread *self)
 {
-    uint64_t words[4] = {self->events};
+    uint64_t words[4] = {__atomic_exchange_n(&self->events, 0, __ATOMIC_SEQ_CST)};
 
-    self->events = 0;
     ipc_deliver(self, 0, MESSAGE_EVENTS, words);
+}
+
+static void deliver_exception(struct thread *to, const struct thread *from)
+{
+    uint64_t words[4] = {from->exception.vector | (uint64_t)from->exception.error << 32,
+                         from->exception.address};
+
+    arch_thread_place(&from->arch, &words[2], &words[3]);
+    ipc_deliver(to, from->id, MESSAGE_EXCEPTION, words);
+}
+
+/* `from`, which calls or has an exception, is in no list: from here on it waits for the answer. */
+static void await_answer(struct thread *from, struct thread *to)
+{
+    from->partner = to;
+    from->state = THREAD_CALLING;
+    list_append(&to->callers, from);
 }
 
 /* The message of the first sender moves to `self`, and the sender on to what comes after. */
@@ -42,14 +105,19 @@ static void take_sender(struct thread *self)
         sender->state = THREAD_STOPPED;
         ipc_deliver(self, sender->id, MESSAGE_EXIT, no_words);
         return;
+    case SEND_EXCEPTION:
+        await_answer(sender, self);
+        deliver_exception(self, sender);
+        return;
     case SEND_CALL:
-        sender->state = THREAD_CALLING;
+        await_answer(sender, self);
         break;
     case SEND_ONLY:
         sender->partner = NULL;
         sender->arch.frame.status = STATUS_OK;
         thread_clear_timeout(sender);
         thread_wake(sender);
+        disinherit(self);
         break;
     }
     ipc_deliver(self, sender->id, MESSAGE_IPC, &sender->arch.frame.arg[ARG_WORDS]);
@@ -69,15 +137,24 @@ static bool receive_now(struct thread *self)
     return false;
 }
 
-struct thread *ipc_wait_and_run(struct thread *self, tsc_time deadline, struct thread *to)
+static __attribute__((noinline)) struct thread *receive_and_wake(struct thread *self,
+                                                                 struct thread *to)
 {
-    if (receive_now(self)) {
-        thread_wake(to);
-        return thread_yield(self);
+    receive_now(self);
+    thread_wake(to);
+    return thread_yield(self);
+}
+
+/* Not inlined, so that the way of a message is the same whether vCPUs take it too. */
+__attribute__((noinline)) struct thread *ipc_wait_and_run(struct thread *self, tsc_time deadline,
+                                                          struct thread *to)
+{
+    if (self->events || self->senders.first) {
+        return receive_and_wake(self, to);
     }
     self->state = THREAD_WAITING;
     thread_set_timeout(self, deadline);
-    return thread_switch(self->cpu, to);
+    return thread_switch(to);
 }
 
 struct thread *ipc_wait(struct thread *self, tsc_time deadline)
@@ -87,60 +164,117 @@ struct thread *ipc_wait(struct thread *self, tsc_time deadline)
     }
     if (deadline == TSC_NOW) {
         ipc_deliver(self, 0, MESSAGE_TIMEOUT, no_words);
-        return self;
+        return thread_yield(self);
     }
     self->state = THREAD_WAITING;
     thread_set_timeout(self, deadline);
     return thread_next(self->cpu);
 }
 
-struct thread *ipc_exit(struct thread *vcpu, struct thread *handler)
+void ipc_take_events(struct thread *thread)
 {
-    if (handler->state == THREAD_WAITING) {
-        thread_clear_timeout(handler);
-        vcpu->state = THREAD_STOPPED;
-        ipc_deliver(handler, vcpu->id, MESSAGE_EXIT, no_words);
-        return thread_switch(vcpu->cpu, handler);
+    if (thread->state == THREAD_WAITING && thread->events) {
+        thread_clear_timeout(thread);
+        deliver_events(thread);
+        thread_wake(thread);
     }
-    vcpu->send_kind = SEND_EXIT;
-    vcpu->partner = handler;
-    vcpu->state = THREAD_SENDING;
-    list_append(&handler->senders, vcpu);
-    return thread_next(vcpu->cpu);
 }
 
 void ipc_signal(struct thread *to, uint64_t bits)
 {
-    to->events |= bits;
-    if (to->state == THREAD_WAITING && to->events) {
-        thread_clear_timeout(to);
-        deliver_events(to);
-        thread_wake(to);
+    if ((__atomic_fetch_or(&to->events, bits, __ATOMIC_SEQ_CST) & bits) == bits) {
+        return; /* whoever set them first has told it */
     }
+    if (to->cpu == arch_this_cpu()) {
+        ipc_take_events(to);
+    } else {
+        remote_poke(to, POKE_EVENTS);
+    }
+}
+
+void ipc_withdraw(struct thread *thread)
+{
+    struct thread *partner = thread->partner;
+
+    if (thread->state == THREAD_SENDING) {
+        list_remove(&partner->senders, thread);
+    } else if (thread->state == THREAD_CALLING) {
+        list_remove(&partner->callers, thread);
+    } else {
+        return;
+    }
+    thread->partner = NULL;
+    disinherit(partner);
 }
 
 void ipc_timeout(struct thread *thread)
 {
-    switch (thread->state) {
-    case THREAD_WAITING:
+    if (thread->state == THREAD_WAITING) {
         ipc_deliver(thread, 0, MESSAGE_TIMEOUT, no_words);
-        break;
-    case THREAD_SENDING:
-        list_remove(&thread->partner->senders, thread);
+    } else {
+        ipc_withdraw(thread);
         thread->arch.frame.status = (uint64_t)STATUS_TIMEOUT;
-        break;
-    case THREAD_CALLING:
-        thread->arch.frame.status = (uint64_t)STATUS_TIMEOUT;
-        break;
-    default:
-        return;
     }
-    thread->partner = NULL;
     thread_wake(thread);
 }
 
-/* Communication follows the task tree: inside a task, and between parent and child. Returns
- * NULL after writing the status. */
+/* ---- Sending --------------------------------------------------------------------------------- */
+
+/* `self` waits until `to` takes its message. */
+static struct thread *queue_up(struct thread *self, struct thread *to, enum send_kind kind)
+{
+    self->send_kind = kind;
+    self->partner = to;
+    self->state = THREAD_SENDING;
+    list_append(&to->senders, self);
+    if (kind != SEND_EXIT) {
+        inherit(to, self->priority);
+    }
+    return thread_next(self->cpu);
+}
+
+/* `to` has a message, `self` has blocked: in one time partition `to` runs at once, on the
+ * caller's priority. */
+static struct thread *hand_over(struct thread *self, struct thread *to)
+{
+    if (to->queue != self->queue) {
+        thread_wake(to);
+        return thread_next(self->cpu);
+    }
+    if (to->priority < self->priority) {
+        to->priority = self->priority;
+    }
+    return thread_switch(to);
+}
+
+struct thread *ipc_exit(struct thread *vcpu, struct thread *handler)
+{
+    if (handler->state == THREAD_WAITING) {
+        struct arch_frame *frame = &handler->arch.frame;
+
+        thread_clear_timeout(handler);
+        vcpu->state = THREAD_STOPPED;
+        frame->status = STATUS_OK;
+        frame->arg[ARG_PARTNER] = vcpu->id;
+        frame->arg[ARG_KIND] = MESSAGE_EXIT; /* the state page says the rest */
+        return thread_switch(handler);
+    }
+    return queue_up(vcpu, handler, SEND_EXIT);
+}
+
+struct thread *ipc_exception(struct thread *self, struct thread *handler)
+{
+    if (handler->state == THREAD_WAITING) {
+        thread_clear_timeout(handler);
+        self->send_kind = SEND_EXCEPTION;
+        await_answer(self, handler);
+        deliver_exception(handler, self);
+        return hand_over(self, handler);
+    }
+    return queue_up(self, handler, SEND_EXCEPTION);
+}
+
+/* Whom the call names, if its caller may talk to it. Returns NULL after writing the status. */
 static struct thread *find_partner(struct thread *self)
 {
     struct thread *to = thread_find((thread_id)self->arch.frame.arg[ARG_PARTNER]);
@@ -149,58 +283,84 @@ static struct thread *find_partner(struct thread *self)
         call_return(self, STATUS_BAD_ID);
         return NULL;
     }
-    if (!task_controls(self->task, to->task) && !task_controls(to->task, self->task)) {
+    if (to->task != self->task && !task_may_talk(self->task, to->task)) {
         call_return(self, STATUS_DENIED);
         return NULL;
     }
     return to;
 }
 
-/* Both ways to send: at once when the receiver waits, otherwise in its list. */
-static struct thread *send(struct thread *self, struct thread *to, enum send_kind kind)
+struct thread *call_ipc_send(struct thread *self)
 {
-    struct arch_frame *frame = &self->arch.frame;
-    tsc_time deadline = frame->arg[ARG_DEADLINE];
+    const struct arch_frame *frame = &self->arch.frame;
+    struct thread *to = find_partner(self);
 
-    self->send_kind = kind;
+    if (!to) {
+        return self;
+    }
+    if (to->cpu != self->cpu) {
+        return call_return(self, STATUS_ELSEWHERE);
+    }
     if (to->state == THREAD_WAITING) {
         thread_clear_timeout(to);
         ipc_deliver(to, self->id, MESSAGE_IPC, &frame->arg[ARG_WORDS]);
-        if (kind == SEND_ONLY) {
-            thread_wake(to);
-            return thread_yield(call_return(self, STATUS_OK));
-        }
-        self->partner = to;
-        self->state = THREAD_CALLING;
-        thread_set_timeout(self, deadline);
-        return thread_switch(self->cpu, to);
+        thread_wake(to);
+        return thread_yield(call_return(self, STATUS_OK));
     }
-    if (deadline == TSC_NOW) {
+    if (frame->arg[ARG_DEADLINE] == TSC_NOW) {
         return call_return(self, STATUS_TIMEOUT);
     }
-    self->partner = to;
-    self->state = THREAD_SENDING;
-    list_append(&to->senders, self);
-    thread_set_timeout(self, deadline);
-    return thread_next(self->cpu);
-}
-
-struct thread *call_ipc_send(struct thread *self)
-{
-    struct thread *to = find_partner(self);
-
-    return to ? send(self, to, SEND_ONLY) : self;
+    thread_set_timeout(self, frame->arg[ARG_DEADLINE]);
+    return queue_up(self, to, SEND_ONLY);
 }
 
 struct thread *call_ipc_call(struct thread *self)
 {
+    const struct arch_frame *frame = &self->arch.frame;
     struct thread *to = find_partner(self);
 
-    return to ? send(self, to, SEND_CALL) : self;
+    if (!to) {
+        return self;
+    }
+    if (to->cpu != self->cpu) {
+        return call_return(self, STATUS_ELSEWHERE);
+    }
+    if (frame->arg[ARG_DEADLINE] != TSC_NEVER) {
+        if (frame->arg[ARG_DEADLINE] == TSC_NOW) {
+            return call_return(self, STATUS_TIMEOUT); /* nobody answers in no time */
+        }
+        thread_set_timeout(self, frame->arg[ARG_DEADLINE]);
+    }
+    if (to->state != THREAD_WAITING) {
+        return queue_up(self, to, SEND_CALL);
+    }
+    thread_clear_timeout(to);
+    self->send_kind = SEND_CALL;
+    await_answer(self, to);
+    ipc_deliver(to, self->id, MESSAGE_IPC, &frame->arg[ARG_WORDS]);
+    return hand_over(self, to);
 }
 
 struct thread *call_ipc_wait(struct thread *self)
 {
+    return ipc_wait(self, self->arch.frame.arg[ARG_DEADLINE]);
+}
+
+/* The answer to an exception of `thread`, then the wait. */
+static __attribute__((noinline)) struct thread *answer_exception(struct thread *self,
+                                                                 struct thread *thread)
+{
+    const uint64_t *words = &self->arch.frame.arg[ARG_WORDS];
+
+    if (words[0] == EXCEPTION_GO_TO) {
+        arch_thread_go_to(&thread->arch, words[1], words[2]);
+    }
+    if (words[0] == EXCEPTION_GO_TO || words[0] == EXCEPTION_RETRY) {
+        thread_wake(thread);
+    } else {
+        thread->state = THREAD_STOPPED;
+        thread_kill(thread);
+    }
     return ipc_wait(self, self->arch.frame.arg[ARG_DEADLINE]);
 }
 
@@ -214,13 +374,19 @@ struct thread *call_ipc_reply_wait(struct thread *self)
     }
     struct thread *caller = thread_find((thread_id)frame->arg[ARG_PARTNER]);
 
-    if (!caller || caller->state != THREAD_CALLING || caller->partner != self) {
+    if (!caller || caller->cpu != self->cpu || caller->state != THREAD_CALLING ||
+        caller->partner != self) {
         return call_return(self, STATUS_BAD_ID); /* gave up, or never called */
     }
-    thread_clear_timeout(caller);
+    list_remove(&self->callers, caller);
     caller->partner = NULL;
+    disinherit(self);
+    if (caller->send_kind != SEND_CALL) {
+        return answer_exception(self, caller);
+    }
+    thread_clear_timeout(caller);
     ipc_deliver(caller, self->id, MESSAGE_IPC, &frame->arg[ARG_WORDS]);
-    if (deadline == TSC_NOW) {
+    if (deadline == TSC_NOW || caller->queue != self->queue) {
         thread_wake(caller);
         return ipc_wait(self, deadline);
     }

@@ -7,7 +7,8 @@
  * its newline. */
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Our own bug: reports and stops the machine. Prints "hecht: PANIC " and the text. */
+/* Our own bug: reports and stops all processors. Prints "hecht: PANIC on processor N: " and the
+ * text. */
 _Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The machine cannot run this image: prints "hecht: cannot start: " and the text, and stops. */

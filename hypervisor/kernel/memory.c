@@ -4,30 +4,49 @@
 #include "kernel/log.h"
 #include "lib/string.h"
 
-/* One bit per frame of the pool, set while the frame is held. The bitmap stands in the pool's
- * first frames. */
+/* A free frame is zero but for its first word. */
+struct free_frame {
+    struct free_frame *next;
+};
+
+/*
+ * Frames that were never held stand in one piece at the end, frames that came back in a list: no
+ * allocation searches. One bit per frame, set while it is held, catches what is given back twice;
+ * the bits stand in the pool's first frames.
+ */
 static struct {
     uint8_t *base;
     uint64_t frames;
     uint64_t free;
-    uint64_t hint; /* no free frame below it */
+    uint64_t fresh; /* first frame of the piece */
+    struct free_frame *list;
     uint64_t *held;
 } pool;
 
-static bool is_held(uint64_t frame)
+static uint64_t index_of(const void *frame)
 {
-    return (pool.held[frame / 64] >> (frame % 64) & 1) != 0;
+    return (uint64_t)((const uint8_t *)frame - pool.base) / PAGE_SIZE;
 }
 
-static void set_held(uint64_t frame, bool held)
+static void *frame_at(uint64_t index)
 {
-    uint64_t bit = 1UL << (frame % 64);
+    return pool.base + index * PAGE_SIZE;
+}
 
-    if (held) {
-        pool.held[frame / 64] |= bit;
-    } else {
-        pool.held[frame / 64] &= ~bit;
-    }
+static void set_held(uint64_t index, bool held)
+{
+    uint64_t bit = 1UL << (index % 64);
+
+    KASSERT(((pool.held[index / 64] & bit) != 0) != held);
+    pool.held[index / 64] ^= bit;
+}
+
+static void push(void *frame)
+{
+    struct free_frame *free = frame;
+
+    free->next = pool.list;
+    pool.list = free;
 }
 
 void memory_init(void *base, size_t size)
@@ -39,12 +58,10 @@ void memory_init(void *base, size_t size)
     pool.base = base;
     pool.frames = frames;
     pool.free = frames - bitmap_frames;
-    pool.hint = bitmap_frames;
+    pool.fresh = bitmap_frames;
+    pool.list = NULL;
     pool.held = base;
-    memory_set(pool.held, 0, bitmap_frames * PAGE_SIZE);
-    for (uint64_t frame = 0; frame < bitmap_frames; frame++) {
-        set_held(frame, true);
-    }
+    memory_set(base, 0, frames * PAGE_SIZE);
 }
 
 uint64_t memory_free(void)
@@ -59,62 +76,52 @@ bool memory_owns(const void *pointer)
     return address >= base && address - base < pool.frames * PAGE_SIZE;
 }
 
-static bool run_is_free(uint64_t first, unsigned count)
+bool quota_allows(const struct quota *quota, uint64_t frames)
 {
-    for (unsigned i = 0; i < count; i++) {
-        if (is_held(first + i)) {
-            return false;
-        }
-    }
-    return true;
+    return quota->limit - quota->used >= frames && pool.free >= frames;
 }
 
-void *frames_alloc(struct quota *quota, unsigned count)
+static bool charge(struct quota *quota, uint64_t count)
 {
-    uint64_t align = 1;
-
-    KASSERT(count >= 1 && count <= 16);
-    while (align < count) {
-        align *= 2;
+    if (!quota_allows(quota, count)) {
+        return false;
     }
-    if (quota->limit - quota->used < count || pool.free < count) {
-        return NULL;
-    }
-    for (uint64_t first = (pool.hint + align - 1) & ~(align - 1); first + count <= pool.frames;
-         first += align) {
-        if (!run_is_free(first, count)) {
-            continue;
-        }
-        for (unsigned i = 0; i < count; i++) {
-            set_held(first + i, true);
-        }
-        if (first == pool.hint) {
-            pool.hint = first + count;
-        }
-        pool.free -= count;
-        quota->used += count;
-        memory_set(pool.base + first * PAGE_SIZE, 0, count * PAGE_SIZE);
-        return pool.base + first * PAGE_SIZE;
-    }
-    return NULL;
+    quota->used += count;
+    pool.free -= count;
+    return true;
 }
 
 void *frame_alloc(struct quota *quota)
 {
-    return frames_alloc(quota, 1);
+    void *frame;
+
+    if (!charge(quota, 1)) {
+        return NULL;
+    }
+    if (pool.list) {
+        frame = pool.list;
+        pool.list = pool.list->next;
+        *(struct free_frame *)frame = (struct free_frame){NULL};
+    } else {
+        frame = frame_at(pool.fresh++);
+    }
+    set_held(index_of(frame), true);
+    return frame;
 }
 
-void frame_free(struct quota *quota, void *pointer)
+void frame_free_zero(struct quota *quota, void *frame)
 {
-    uint64_t frame = (uint64_t)((uint8_t *)pointer - pool.base) / PAGE_SIZE;
-
-    KASSERT(frame < pool.frames && is_held(frame) && quota->used > 0);
-    set_held(frame, false);
+    KASSERT(memory_owns(frame) && quota->used > 0);
+    set_held(index_of(frame), false);
+    push(frame);
     pool.free++;
     quota->used--;
-    if (frame < pool.hint) {
-        pool.hint = frame;
-    }
+}
+
+void frame_free(struct quota *quota, void *frame)
+{
+    memory_set(frame, 0, PAGE_SIZE);
+    frame_free_zero(quota, frame);
 }
 
 enum status quota_split(struct quota *parent, struct quota *child, uint64_t frames)
@@ -125,4 +132,10 @@ enum status quota_split(struct quota *parent, struct quota *child, uint64_t fram
     parent->used += frames;
     *child = (struct quota){.limit = frames};
     return STATUS_OK;
+}
+
+void quota_return(struct quota *parent, const struct quota *child)
+{
+    KASSERT(child->used == 0 && parent->used >= child->limit);
+    parent->used -= child->limit;
 }

@@ -20,13 +20,16 @@ uint64_t memory_free(void);
 /* Is this address in the kernel's pool? Nothing in it is ever a task's to give away. */
 bool memory_owns(const void *pointer);
 
-/* A zeroed frame, or NULL when the quota (or the pool) is used up. */
+/* Would so many frame_allocs succeed now? */
+bool quota_allows(const struct quota *quota, uint64_t frames);
+/* A frame, all zero, or NULL when the quota (or the pool) is used up. Frames are zeroed when they
+ * come back, so this takes no time. */
 void *frame_alloc(struct quota *quota);
 /* Gives back a frame that frame_alloc gave to the same quota. */
 void frame_free(struct quota *quota, void *frame);
-/* `count` zeroed frames in a row, 1..16, aligned to their size rounded up to a power of two
- * (intercept maps); NULL likewise. Freed one by one. */
-void *frames_alloc(struct quota *quota, unsigned count);
-
+/* The same for one that is known to be all zero again. */
+void frame_free_zero(struct quota *quota, void *frame);
 /* Carves `frames` out of the parent's quota. NO_MEMORY. */
 enum status quota_split(struct quota *parent, struct quota *child, uint64_t frames);
+/* Gives the child's, of which nothing is used, back to the parent it was carved out of. */
+void quota_return(struct quota *parent, const struct quota *child);

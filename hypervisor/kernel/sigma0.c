@@ -18,15 +18,27 @@ static const struct boot_module *find_module(const struct boot_info *boot, const
     return NULL;
 }
 
+static void map(struct task *task, uint64_t address, phys_addr physical, uint64_t size,
+                unsigned rights)
+{
+    for (uint64_t done; size > 0; address += done, physical += done, size -= done) {
+        if (arch_space_map(&task->space, address, physical, size, rights, &task->quota, &done) !=
+            STATUS_OK) {
+            refuse("the kernel's memory is too small for the machine's "
+                   "(CONFIG_KERNEL_MEMORY_MIB)");
+        }
+    }
+}
+
 /* A page of σ0's own: it comes out of the kernel's pool, charged to σ0. */
 static void *map_page(struct task *task, uint64_t address, unsigned rights)
 {
     void *page = frame_alloc(&task->quota);
 
-    if (!page || arch_space_map(&task->space, address, arch_pool_physical(page), PAGE_SIZE,
-                                rights, &task->quota) != STATUS_OK) {
+    if (!page) {
         refuse("the kernel's memory is too small for sigma0 (CONFIG_KERNEL_MEMORY_MIB)");
     }
+    map(task, address, arch_pool_physical(page), PAGE_SIZE, rights);
     return page;
 }
 
@@ -65,20 +77,13 @@ static uint64_t load_program(struct task *task, const struct boot_module *module
 /* All memory that the kernel does not keep, at its physical address. */
 static void give_memory(struct task *task, const struct boot_info *boot)
 {
-    enum status status = STATUS_OK;
-
-    for (uint32_t i = 0; i < boot->region_count && status == STATUS_OK; i++) {
-        status = arch_space_map(&task->space, SIGMA0_PHYSICAL + boot->region[i].base,
-                                boot->region[i].base, boot->region[i].size, MEM_ALL, &task->quota);
+    for (uint32_t i = 0; i < boot->region_count; i++) {
+        map(task, SIGMA0_PHYSICAL + boot->region[i].base, boot->region[i].base,
+            boot->region[i].size, MEM_ALL);
     }
-    for (uint32_t i = 0; i < boot->module_count && status == STATUS_OK; i++) {
-        uint64_t size = (boot->module[i].size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
-
-        status = arch_space_map(&task->space, SIGMA0_PHYSICAL + boot->module[i].base,
-                                boot->module[i].base, size, MEM_ALL, &task->quota);
-    }
-    if (status != STATUS_OK) {
-        refuse("the kernel's memory is too small for the machine's (CONFIG_KERNEL_MEMORY_MIB)");
+    for (uint32_t i = 0; i < boot->module_count; i++) {
+        map(task, SIGMA0_PHYSICAL + boot->module[i].base, boot->module[i].base,
+            (boot->module[i].size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1), MEM_ALL);
     }
 }
 
@@ -91,7 +96,13 @@ struct thread *sigma0_create(struct cpu *cpu, const struct platform *platform)
     if (!module) {
         refuse("boot module sigma0 is missing");
     }
-    if (task_create(NULL, memory_free(), &task) != STATUS_OK) {
+    const struct task_setup setup = {
+        .frames = memory_free(),
+        .processors = (uint32_t)((1UL << kernel_config.processors) - 1),
+        .priority = PRIORITY_MAX,
+    };
+
+    if (task_create(NULL, &setup, &task) != STATUS_OK || rights_all(task) != STATUS_OK) {
         refuse("the kernel's memory is too small (CONFIG_KERNEL_MEMORY_MIB)");
     }
     uint64_t entry = load_program(task, module);
@@ -100,9 +111,8 @@ struct thread *sigma0_create(struct cpu *cpu, const struct platform *platform)
         map_page(task, USER_STACK_TOP - USER_STACK_SIZE + done, MEM_READ | MEM_WRITE);
     }
     give_memory(task, platform->boot);
-    if (arch_space_map(&task->space, USER_BOOT_INFO, arch_pool_physical(platform->boot),
-                       PAGE_SIZE, MEM_READ, &task->quota) != STATUS_OK ||
-        thread_create(task, cpu, PRIORITY_MAX, &thread) != STATUS_OK) {
+    map(task, USER_BOOT_INFO, arch_pool_physical(platform->boot), PAGE_SIZE, MEM_READ);
+    if (thread_create(task, cpu, PRIORITY_MAX, &thread) != STATUS_OK) {
         refuse("the kernel's memory is too small (CONFIG_KERNEL_MEMORY_MIB)");
     }
     arch_thread_init(&thread->arch, cpu, entry, USER_STACK_TOP, thread->id);

@@ -3,6 +3,8 @@
 
 #include "abi/layout.h"
 #include "kernel/ipc.h"
+#include "kernel/log.h"
+#include "kernel/remote.h"
 
 static struct task *tasks[TASK_MAX];
 static uint16_t generations[TASK_MAX];
@@ -13,71 +15,93 @@ void task_set_info(const struct kernel_info *info)
     kernel_info = info;
 }
 
-static enum status task_name(struct task *task)
+/* A slot of the names that is free, or 0. */
+static uint32_t find_slot(void)
 {
     for (uint32_t slot = 1; slot < TASK_MAX; slot++) {
         if (!tasks[slot]) {
-            tasks[slot] = task;
-            task->id = (task_id)++generations[slot] << 16 | slot;
-            return STATUS_OK;
+            return slot;
         }
     }
-    return STATUS_NO_SLOT;
+    return 0;
 }
 
-/* The address space that every task starts with. */
-static enum status make_space(struct task *task)
+void task_forget(const struct task *task)
 {
-    enum status status = arch_space_init(&task->space, arch_user_format, &task->quota);
+    uint32_t slot = task->id & 0xffff;
 
-    if (status == STATUS_OK) {
-        status = arch_space_map(&task->space, USER_KERNEL_INFO,
-                                arch_pool_physical(kernel_info), PAGE_SIZE, MEM_READ,
-                                &task->quota);
-        if (status != STATUS_OK) {
-            arch_space_destroy(&task->space, &task->quota);
+    tasks[slot] = NULL;
+    for (uint32_t i = 1; i < TASK_MAX; i++) {
+        if (tasks[i]) {
+            tasks[i]->rights.peers[slot / 64] &= ~(1UL << slot % 64);
         }
     }
-    return status;
 }
 
-enum status task_create(struct task *parent, uint64_t frames, struct task **out)
+/* A task may talk to itself, its parent and its children from the beginning. */
+static void set_natural_peers(struct task *task)
 {
-    struct quota quota = {.limit = frames};
-    enum status status = parent ? quota_split(&parent->quota, &quota, frames) : STATUS_OK;
+    rights_set_peer(task, task, true);
+    if (task->parent) {
+        rights_set_peer(task, task->parent, true);
+        rights_set_peer(task->parent, task, true);
+    }
+}
 
-    if (status != STATUS_OK) {
-        return status;
+/* What every task holds from the beginning: itself, its tables and the kernel's page in them. */
+#define TASK_FRAMES (1 + ARCH_SPACE_FRAMES)
+
+/* Everything that can be missing is looked at first: nothing has to be undone. */
+enum status task_create(struct task *parent, const struct task_setup *setup, struct task **out)
+{
+    struct quota quota = {.limit = setup->frames};
+    uint32_t slot = find_slot();
+    uint64_t done;
+
+    if (slot == 0) {
+        return STATUS_NO_SLOT;
+    }
+    if (setup->frames < TASK_FRAMES ||
+        (parent && quota_split(&parent->quota, &quota, setup->frames) != STATUS_OK)) {
+        return STATUS_NO_MEMORY;
     }
     struct task *task = frame_alloc(&quota);
 
-    status = STATUS_NO_MEMORY;
-    if (task) {
-        *task = (struct task){.parent = parent, .quota = quota};
-        status = make_space(task);
-        if (status == STATUS_OK) {
-            status = task_name(task);
-            if (status == STATUS_OK) {
-                *out = task;
-                return STATUS_OK;
-            }
-            arch_space_destroy(&task->space, &task->quota);
-        }
-        quota = task->quota;
-        frame_free(&quota, task);
-    }
+    KASSERT(task);
+    generations[slot] = (uint16_t)(generations[slot] % UINT16_MAX + 1); /* never 0 */
+    *task = (struct task){
+        .id = (task_id)generations[slot] << 16 | slot,
+        .parent = parent,
+        .sibling = parent ? parent->children : NULL,
+        .quota = quota,
+        .processors = setup->processors,
+        .time_partition = setup->time_partition,
+        .priority = setup->priority,
+    };
+    bool made = arch_space_init(&task->space, arch_user_format, &task->quota) == STATUS_OK &&
+                arch_space_map(&task->space, USER_KERNEL_INFO, arch_pool_physical(kernel_info),
+                               PAGE_SIZE, MEM_READ, &task->quota, &done) == STATUS_OK;
+
+    KASSERT(made);
     if (parent) {
-        parent->quota.used -= frames;
+        parent->children = task;
     }
-    return status;
+    tasks[slot] = task;
+    set_natural_peers(task);
+    *out = task;
+    return STATUS_OK;
 }
 
 struct task *task_find(task_id id)
 {
-    uint32_t slot = id & 0xffff;
-    struct task *task = slot < TASK_MAX ? tasks[slot] : NULL;
+    struct task *task = tasks[id % TASK_MAX];
 
     return task && task->id == id ? task : NULL;
+}
+
+struct task *task_in_slot(uint64_t slot)
+{
+    return tasks[slot];
 }
 
 bool task_controls(const struct task *task, const struct task *other)
@@ -85,34 +109,63 @@ bool task_controls(const struct task *task, const struct task *other)
     return other == task || other->parent == task;
 }
 
-/* This task alone. */
-static void end_one(struct task *task, enum task_state how, uint64_t code, uint64_t detail)
+struct task *task_after(struct task *task, const struct task *top)
 {
-    task->state = how;
-    task->code = code;
-    task->detail = detail;
-    for (struct thread *thread = task->threads; thread; thread = thread->task_next) {
-        thread_kill(thread);
+    if (task->children) {
+        return task->children;
+    }
+    while (task != top && !task->sibling) {
+        task = task->parent;
+    }
+    return task == top ? NULL : task->sibling;
+}
+
+/* Kills up to `budget` threads of the task, but not the running one; returns what is left of it. */
+static unsigned end_threads(struct task *task, unsigned budget)
+{
+    struct cpu *cpu = arch_this_cpu();
+    struct thread **link = &task->threads;
+
+    for (struct thread *thread; (thread = *link) && budget > 0;) {
+        if (thread == cpu->current) {
+            link = &thread->task_next;
+            continue;
+        }
+        *link = thread->task_next;
+        thread->task_next = task->dead;
+        task->dead = thread;
+        if (thread->cpu == cpu) {
+            thread_kill(thread);
+        } else {
+            remote_poke(thread, POKE_END);
+        }
+        budget--;
+    }
+    return budget;
+}
+
+void task_mark_ended(struct task *task, enum task_state how, uint64_t code, uint64_t detail)
+{
+    if (task->state == TASK_RUNS) {
+        task->code = code;
+        task->detail = detail;
+        task->state = how;
     }
 }
 
-/* No recursion: how deep tasks stand under one another is theirs to say, the kernel's stack is
- * not. A child was made after its parent and stands in a higher slot, as no slot is used twice. */
-void task_end(struct task *task, enum task_state how, uint64_t code, uint64_t detail)
-{
-    if (task->state != TASK_RUNS) {
-        return;
-    }
-    end_one(task, how, code, detail);
-    for (uint32_t slot = 1; slot < TASK_MAX; slot++) {
-        struct task *other = tasks[slot];
+enum { THREADS_IN_STEP = 8 };
 
-        if (other && other->state == TASK_RUNS && other->parent &&
-            other->parent->state != TASK_RUNS) {
-            end_one(other, TASK_ENDED, 0, 0);
-        }
+bool task_end_step(struct task *task)
+{
+    unsigned budget = THREADS_IN_STEP;
+
+    for (struct task *each = task; each && budget > 0; each = task_after(each, task)) {
+        task_mark_ended(each, TASK_STOPPED, 0, 0);
+        budget = end_threads(each, budget);
     }
-    if (task->parent && task->parent->state == TASK_RUNS) {
+    if (budget > 0 && !task->told && task->parent && task->parent->main) {
+        task->told = true;
         ipc_signal(task->parent->main, EVENT_CHILD);
     }
+    return budget > 0;
 }

@@ -1,44 +1,68 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernel/thread.h"
 
+#include "kernel/ipc.h"
+#include "kernel/irq.h"
 #include "kernel/list.h"
 #include "kernel/log.h"
+#include "kernel/remote.h"
 #include "kernel/task.h"
+#include "kernel/virtualization.h"
 
 struct cpu cpus[CPU_MAX];
 
 static struct thread *threads[THREAD_MAX];
 static uint16_t generations[THREAD_MAX];
+static uint32_t first_free = 1; /* no free slot below it */
 
 static enum status thread_name(struct thread *thread)
 {
-    for (uint32_t slot = 1; slot < THREAD_MAX; slot++) {
+    for (uint32_t slot = first_free; slot < THREAD_MAX; slot++) {
         if (!threads[slot]) {
-            threads[slot] = thread;
-            thread->id = (thread_id)++generations[slot] << 16 | slot;
+            first_free = slot + 1;
+            generations[slot] = (uint16_t)(generations[slot] % UINT16_MAX + 1); /* never 0 */
+            thread->id = (thread_id)generations[slot] << 16 | slot;
+            __atomic_store_n(&threads[slot], thread, __ATOMIC_RELEASE);
             return STATUS_OK;
         }
     }
+    first_free = THREAD_MAX;
     return STATUS_NO_SLOT;
+}
+
+void thread_forget(struct thread *thread)
+{
+    uint32_t slot = thread->id & 0xffff;
+
+    threads[slot] = NULL;
+    if (slot < first_free) {
+        first_free = slot;
+    }
 }
 
 enum status thread_create(struct task *task, struct cpu *cpu, uint8_t priority,
                           struct thread **out)
 {
+    if (task->thread_count == TASK_THREADS_MAX) {
+        return STATUS_NO_SLOT;
+    }
     struct thread *thread = frame_alloc(&task->quota);
 
     if (!thread) {
         return STATUS_NO_MEMORY;
     }
+    thread->task = task;
+    thread->cpu = cpu;
+    thread->queue = cpu->queue[task->time_partition];
+    thread->priority = priority;
+    thread->own_priority = priority;
+    thread->state = THREAD_STOPPED;
+    thread->resume = arch_resume_user;
     if (thread_name(thread) != STATUS_OK) {
         frame_free(&task->quota, thread);
         return STATUS_NO_SLOT;
     }
-    thread->task = task;
-    thread->cpu = cpu;
-    thread->priority = priority;
-    thread->state = THREAD_STOPPED;
-    thread->resume = arch_resume_user;
+    __atomic_fetch_add(&task->thread_count, 1, __ATOMIC_RELAXED);
     thread->task_next = task->threads;
     task->threads = thread;
     if (!task->main) {
@@ -50,34 +74,39 @@ enum status thread_create(struct task *task, struct cpu *cpu, uint8_t priority,
 
 struct thread *thread_find(thread_id id)
 {
-    uint32_t slot = id & 0xffff;
-    struct thread *thread = slot < THREAD_MAX ? threads[slot] : NULL;
+    /* Masked, not compared: nothing to mispredict, and a wrong name does not compare equal. */
+    struct thread *thread = __atomic_load_n(&threads[id % THREAD_MAX], __ATOMIC_ACQUIRE);
 
     return thread && thread->id == id && thread->state != THREAD_DEAD ? thread : NULL;
 }
 
-/* Whoever waits to send to `thread`, or for its answer, waits in vain. */
-static void refuse_partners(struct thread *thread)
+void thread_start(struct thread *thread)
 {
-    for (uint32_t slot = 1; slot < THREAD_MAX; slot++) {
-        struct thread *other = threads[slot];
+    if (thread->cpu == arch_this_cpu()) {
+        thread_wake(thread);
+    } else {
+        remote_poke(thread, POKE_START);
+    }
+}
 
-        if (!other || other->partner != thread) {
-            continue;
-        }
-        if (other->state == THREAD_SENDING) {
-            list_remove(&thread->senders, other);
-        } else if (other->state != THREAD_CALLING) {
-            continue;
-        }
-        other->partner = NULL;
-        other->arch.frame.status = (uint64_t)STATUS_BAD_ID;
-        if (other->send_kind == SEND_EXIT) {
-            other->state = THREAD_STOPPED; /* a vCPU without handler never runs again */
-        } else {
-            thread_clear_timeout(other);
-            thread_wake(other);
-        }
+/* It waited for a partner that is gone. */
+static void reject(struct thread *thread)
+{
+    thread->partner = NULL;
+    if (thread->send_kind == SEND_EXIT || thread->send_kind == SEND_EXCEPTION) {
+        thread->state = THREAD_STOPPED; /* without its handler it never runs again */
+        return;
+    }
+    thread->arch.frame.status = (uint64_t)STATUS_BAD_ID;
+    thread_clear_timeout(thread);
+    thread_wake(thread);
+}
+
+static void reject_all(struct thread_list *list)
+{
+    for (struct thread *thread; (thread = list->first);) {
+        list_remove(list, thread);
+        reject(thread);
     }
 }
 
@@ -85,76 +114,74 @@ void thread_kill(struct thread *thread)
 {
     struct cpu *cpu = thread->cpu;
 
-    if (thread->state == THREAD_READY && cpu->current != thread) {
-        ready_remove(&cpu->ready, thread);
-    } else if (thread->state == THREAD_SENDING) {
-        list_remove(&thread->partner->senders, thread);
+    if (thread->state == THREAD_DEAD) {
+        return;
+    }
+    if (cpu->current == thread) {
+        cpu->current = cpu->idle;
+        arch_flush(cpu, &thread->task->space);
+    } else if (thread->state == THREAD_READY) {
+        ready_remove(thread);
+    } else {
+        ipc_withdraw(thread);
     }
     thread_clear_timeout(thread);
     thread->state = THREAD_DEAD;
-    refuse_partners(thread);
+    __atomic_fetch_sub(&thread->task->thread_count, 1, __ATOMIC_RELAXED); /* without the lock */
+    reject_all(&thread->senders);
+    reject_all(&thread->callers);
+    irq_forget(thread);
+    if (thread->vcpu) {
+        virt_thread_end(thread);
+    }
 }
 
 void thread_wake(struct thread *thread)
 {
+    struct cpu *cpu = thread->cpu;
+
     thread->state = THREAD_READY;
-    ready_add(&thread->cpu->ready, thread);
+    ready_add(thread);
+    if (thread->priority == cpu->current->priority && cpu->slice_end == TSC_NEVER) {
+        sched_limit_turn(cpu);
+    }
 }
 
-struct thread *thread_yield(struct thread *self)
+void thread_set_priority(struct thread *thread, uint8_t priority)
 {
-    struct cpu *cpu = self->cpu;
+    bool queued = thread->state == THREAD_READY && thread->cpu->current != thread;
 
-    if (cpu->ready.top <= self->priority) {
-        return self;
+    if (queued) {
+        ready_remove(thread);
     }
-    struct thread *top = ready_first(&cpu->ready);
-
-    ready_add_front(&cpu->ready, self);
-    ready_remove(&cpu->ready, top);
-    return top;
+    thread->priority = priority;
+    if (queued) {
+        ready_add(thread);
+    }
 }
 
 struct thread *thread_next(struct cpu *cpu)
 {
-    struct thread *top = ready_first(&cpu->ready);
+    struct thread *top = ready_first(cpu);
 
+    cpu->turn_over = false;
     if (!top) {
         return cpu->idle;
     }
-    ready_remove(&cpu->ready, top);
-    return top;
-}
-
-struct thread *thread_switch(struct cpu *cpu, struct thread *to)
-{
-    to->state = THREAD_READY;
-    if (to->cpu != cpu) {
-        ready_add(&to->cpu->ready, to);
-        return thread_next(cpu);
+    ready_remove(top);
+    cpu->slice_end = TSC_NEVER;
+    if (top->queue->level[top->priority].first) {
+        sched_limit_turn(cpu);
     }
-    return thread_yield(to);
+    return top;
 }
 
 void thread_set_timeout(struct thread *thread, tsc_time deadline)
 {
-    struct cpu *cpu = thread->cpu;
-
-    if (deadline == TSC_NEVER) {
-        return;
+    if (deadline != TSC_NEVER) {
+        timeout_add(&thread->queue->timeouts, thread, deadline);
+        sched_advance_timer(thread->cpu, deadline);
     }
-    timeout_add(&cpu->timeouts, thread, deadline);
-    /* The timer is only ever moved forward here: a deadline that went away costs one early
-     * interrupt at most, and a device timer that is named again with every reply costs none. */
-    if (deadline < cpu->timer) {
-        cpu->timer = deadline;
-        arch_timer_set(cpu, deadline);
-    }
-}
-
-void thread_clear_timeout(struct thread *thread)
-{
-    timeout_remove(&thread->cpu->timeouts, thread);
 }
 
 /* Runs when nothing else can: waits for interrupts until one made a thread ready. */
@@ -162,7 +189,7 @@ static void idle_resume(struct thread *idle)
 {
     struct cpu *cpu = idle->cpu;
 
-    while (!ready_first(&cpu->ready)) {
+    while (!ready_first(cpu)) {
         arch_wait_for_interrupt();
     }
     struct thread *next = thread_next(cpu);
@@ -171,7 +198,7 @@ static void idle_resume(struct thread *idle)
     arch_restart(cpu, next);
 }
 
-void thread_make_idle(struct cpu *cpu, struct quota *quota)
+void thread_init_cpu(struct cpu *cpu, struct quota *quota)
 {
     struct thread *idle = frame_alloc(quota);
 
@@ -180,5 +207,13 @@ void thread_make_idle(struct cpu *cpu, struct quota *quota)
     idle->resume = idle_resume;
     idle->state = THREAD_READY;
     cpu->idle = idle;
+    cpu->current = idle;
+    for (unsigned i = 0; i < kernel_config.time_partitions; i++) {
+        cpu->queue[i] = frame_alloc(quota);
+        KASSERT(cpu->queue[i]);
+    }
+    idle->queue = cpu->queue[0];
+    cpu->own = cpu->queue[0];
+    cpu->background = cpu->queue[0];
     cpu->timer = TSC_NEVER;
 }

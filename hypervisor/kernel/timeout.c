@@ -23,9 +23,6 @@ void timeout_add(struct timeout_queue *queue, struct thread *thread, tsc_time de
 
 void timeout_remove(struct timeout_queue *queue, struct thread *thread)
 {
-    if (!thread->has_timeout) {
-        return;
-    }
     *(thread->timeout_previous ? &thread->timeout_previous->timeout_next : &queue->first) =
         thread->timeout_next;
     if (thread->timeout_next) {

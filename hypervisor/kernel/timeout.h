@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Deadlines of waiting threads: one list per processor, earliest first. */
+/* Deadlines of waiting threads: one list per ready queue, earliest first. */
 #include "abi/types.h"
 
-struct cpu;
 struct thread;
 
 struct timeout_queue {
@@ -12,7 +11,7 @@ struct timeout_queue {
 
 /* Links the thread (which is in no queue) at its deadline; equal deadlines keep their order. */
 void timeout_add(struct timeout_queue *queue, struct thread *thread, tsc_time deadline);
-/* Does nothing when it is not linked. */
+/* The thread is linked. */
 void timeout_remove(struct timeout_queue *queue, struct thread *thread);
 /* The earliest deadline, or TSC_NEVER. */
 tsc_time timeout_next(const struct timeout_queue *queue);

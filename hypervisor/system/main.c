@@ -1,119 +1,77 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * σ0: makes the partitions that the generated table names, carries their consoles, reports what
- * ends or fails, and turns the machine off after the last one.
+ * σ0: makes the partitions that the generated table names, carries their consoles, watches their
+ * health, and turns the machine off after the last one. Its threads: thread.h.
  */
 #include "abi/layout.h"
 #include "console.h"
 #include "lib/user/syscall.h"
-#include "partition.h"
 #include "memory.h"
+#include "monitor.h"
+#include "partition.h"
+#include "ports.h"
+#include "service.h"
+#include "thread.h"
+#include "worker.h"
 
-#define PARTITIONS_MAX 32
-#define EVENT_TYPED (1UL << 40) /* below it: bit n = partition n wrote to its console */
-
-static struct partition partitions[PARTITIONS_MAX];
-static thread_id self;
+#define KERNEL_INFO ((const struct kernel_info *)USER_KERNEL_INFO)
 
 _Noreturn void user_main(uint64_t argument);
 
-static uint32_t partition_count(void)
+/* What this image and this machine must have in common. */
+static void check_module(void)
 {
-    return system_config.partition_count;
-}
+    if (KERNEL_INFO->abi_version != ABI_VERSION) {
+        console_line("σ0: made for ABI %u, the kernel has %u\n", ABI_VERSION,
+                     KERNEL_INFO->abi_version);
+        monitor_module_error(HEALTH_CONFIGURATION, KERNEL_INFO->abi_version);
+    }
+    const char *error = ports_place();
 
-/* Ends the machine; the line is what `make run` and the tests wait for. */
-static _Noreturn void end_machine(bool well)
-{
-    console_line("hecht: end status=%u\n", well ? 0u : 1u);
-    for (;;) {
-        sys_machine_end(MACHINE_OFF);
+    if (error) {
+        console_line("σ0: no memory for channels: %s\n", error);
+        monitor_module_error(HEALTH_CONFIGURATION, memory_left());
     }
 }
 
+static void cannot_start(struct partition *partition, const char *error)
+{
+    const struct health_event event = {HEALTH_CONFIGURATION, 0};
+
+    console_line("σ0: %s cannot start: %s\n", partition->config->name, error);
+    partition_unmake(partition);
+    partition->ended_badly = true;
+    monitor_error(partition, &event, false);
+}
+
+/* All memory is placed and filled before the first partition runs. */
 static void start_partitions(const struct boot_info *boot)
 {
-    for (uint32_t i = 0; i < partition_count(); i++) {
-        struct partition *partition = &partitions[i];
+    bool placed[PARTITIONS_MAX];
 
-        partition->config = &system_config.partition[i];
-        const char *error = partition_start(partition, boot, self, i);
+    for (uint32_t i = 0; i < partition_count(); i++) {
+        partitions[i].config = &system_config.partition[i];
+    }
+    for (uint32_t i = 0; i < partition_count(); i++) {
+        const char *error = partition_place(&partitions[i], boot);
+
+        placed[i] = !error;
+        if (error) {
+            cannot_start(&partitions[i], error);
+        } else {
+            partition_load(&partitions[i], boot, START_NORMAL);
+        }
+    }
+    for (uint32_t i = 0; i < partition_count(); i++) {
+        const char *error =
+            placed[i] ? partition_launch(&partitions[i], boot, START_NORMAL) : NULL;
 
         if (error) {
-            console_line("σ0: %s cannot start: %s\n", partition->config->name, error);
+            cannot_start(&partitions[i], error);
+        } else if (placed[i]) {
+            partition_set_state(&partitions[i], PARTITION_RUNS);
+            ports_connect(&partitions[i]);
         }
-    }
-}
-
-static void report_end(struct partition *partition)
-{
-    const char *name = partition->config->name;
-    uint64_t state, code, detail;
-
-    if (sys_task_status(partition->task, &state, &code, &detail) != STATUS_OK ||
-        state == TASK_RUNS) {
-        return;
-    }
-    console_drain(partition->console);
-    partition->runs = false;
-    if (state == TASK_ENDED) {
-        partition->well = code == 0;
-        console_line("σ0: %s ended: code %lu\n", name, code);
-    } else {
-        console_line("σ0: %s failed: exception %lu, address 0x%lx\n", name, code, detail);
-    }
-}
-
-static void look_after_children(void)
-{
-    bool any = false, well = true;
-
-    for (uint32_t i = 0; i < partition_count(); i++) {
-        if (partitions[i].runs) {
-            report_end(&partitions[i]);
-        }
-        any |= partitions[i].runs;
-        well &= partitions[i].well;
-    }
-    if (!any) {
-        end_machine(well);
-    }
-}
-
-static void carry_output(uint64_t events)
-{
-    for (uint32_t i = 0; i < partition_count(); i++) {
-        struct partition *partition = &partitions[i];
-
-        if ((events >> i & 1) && partition->runs && console_drain(partition->console)) {
-            sys_event_signal(partition->main, EVENT_CONSOLE_INPUT);
-        }
-    }
-}
-
-/* The partition that gets what is typed: the first that wants it and runs. */
-static struct partition *typed_for(void)
-{
-    for (uint32_t i = 0; i < partition_count(); i++) {
-        if (partitions[i].runs && partitions[i].config->console_input) {
-            return &partitions[i];
-        }
-    }
-    return NULL;
-}
-
-static void carry_input(void)
-{
-    struct partition *partition = typed_for();
-    uint8_t byte;
-
-    while (sys_console_read(&byte) == STATUS_OK) {
-        if (partition) {
-            console_type(partition->console, byte);
-        }
-    }
-    if (partition) {
-        sys_event_signal(partition->main, EVENT_CONSOLE_INPUT);
     }
 }
 
@@ -121,25 +79,17 @@ void user_main(uint64_t argument)
 {
     const struct boot_info *boot = (const struct boot_info *)USER_BOOT_INFO;
 
-    self = (thread_id)argument;
+    (void)argument;
     memory_setup(boot);
-    sys_console_listen(EVENT_TYPED);
+    check_module();
+    if (!service_start() || !worker_start(boot, service_thread(), EVENT_REMADE)) {
+        console_line("σ0: no memory for its own threads\n");
+        sys_machine_end(MACHINE_OFF);
+    }
     start_partitions(boot);
-    look_after_children();
     for (;;) {
-        struct message message = sys_ipc_wait(TSC_NEVER);
-
-        if (message.status != STATUS_OK || message.kind != MESSAGE_EVENTS) {
-            continue; /* σ0 serves no calls: a caller runs into its deadline */
-        }
-        uint64_t events = message.word[0];
-
-        carry_output(events);
-        if (events & EVENT_TYPED) {
-            carry_input();
-        }
-        if (events & EVENT_CHILD) {
-            look_after_children();
+        if (system_wait() & EVENT_CHILD) { /* which the kernel alone can signal */
+            sys_event_signal(service_thread(), EVENT_CHILD_ENDED);
         }
     }
 }

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "memory.h"
 
-#include "abi/layout.h"
-#include "lib/string.h"
-
-/* The free regions; a region is used up from its start. */
+/* The free regions, ascending; a region is used up from its start. */
 static struct {
     struct boot_region region[BOOT_REGIONS_MAX];
     uint32_t count;
@@ -22,15 +19,16 @@ void memory_setup(const struct boot_info *boot)
  * while there is room in the table, and is left unused otherwise. */
 static void take(uint32_t i, uint64_t start, uint64_t size)
 {
-    struct boot_region *region = &pool.region[i];
-    uint64_t before = start - region->base;
-    uint64_t end = region->base + region->size;
+    const struct boot_region whole = pool.region[i];
 
-    if (before > 0 && pool.count < BOOT_REGIONS_MAX) {
-        pool.region[pool.count++] = (struct boot_region){region->base, before};
+    if (start > whole.base && pool.count < BOOT_REGIONS_MAX) {
+        for (uint32_t j = pool.count++; j > i; j--) {
+            pool.region[j] = pool.region[j - 1];
+        }
+        pool.region[i++].size = start - whole.base;
     }
-    region->base = start + size;
-    region->size = end - region->base;
+    pool.region[i].base = start + size;
+    pool.region[i].size = whole.base + whole.size - (start + size);
 }
 
 uint64_t memory_place(uint64_t size, uint64_t align)
@@ -44,7 +42,6 @@ uint64_t memory_place(uint64_t size, uint64_t align)
             continue;
         }
         take(i, start, size);
-        memory_set((void *)(SIGMA0_PHYSICAL + start), 0, size);
         return start;
     }
     return 0;

@@ -14,7 +14,7 @@ static void keep_irq_window(struct vcpu *vcpu, const struct vcpu_exit *exit)
 {
     (void)exit;
     virt->irq_window(vcpu, false);
-    vcpu->window = false;
+    vcpu->window = false; /* vcpu->attention stays: the interrupt still waits */
 }
 
 /* The backend has dealt with it while decoding. */

@@ -2,23 +2,98 @@
 #pragma once
 /* A vCPU: a thread of the VMM's task that runs guest code only. Its context hangs on the thread
  * by one pointer. */
-#include "abi/vcpu.h"
+#include "kernel/ipc.h"
 #include "virt/virt_ops.h"
 
-struct thread;
 struct vm;
 
+/* Keeps the frequent ways short. */
+#define RARE __attribute__((noinline, cold))
+
+struct vcpu_ip {
+    uint64_t rip, rflags;
+    uint32_t interruptibility; /* enum vcpu_interruptibility */
+};
+
+/* In a frame of its own, the first part of the backend's struct. */
 struct vcpu {
-    struct vcpu_state *state; /* 0x00 the state page, kernel's mapping (entry.S) */
-    void *backend;            /* 0x08 owned by the backend (entry.S) */
+    struct vcpu_state *state; /* the state page, kernel's mapping */
     struct vm *vm;
     struct thread *thread;
     struct thread *handler;   /* gets the exits */
-    struct vcpu_event event;  /* to be delivered before anything else at the next entry */
-    uint32_t irq;             /* IRQ_VALID | vector, waiting for the guest to be interruptible */
+    struct vcpu_ip ip;        /* while new_ip: to be loaded at the next entry */
+    bool new_ip;
     bool window;              /* the interrupt window is being watched for */
     bool recall;              /* exit with EXIT_RECALL before the next entry */
-    bool stopped;             /* has exited and waits for its handler's reply */
+    bool attention;           /* window, recall, event or irq is to be looked at before that */
+    uint32_t irq;             /* IRQ_VALID | vector, waiting for the guest to be interruptible */
+    struct vcpu_event event;  /* to be delivered before anything else at the next entry */
 };
-_Static_assert(offsetof(struct vcpu, state) == 0x00, "entry.S");
-_Static_assert(offsetof(struct vcpu, backend) == 0x08, "entry.S");
+_Static_assert(sizeof(struct vcpu) <= 128, "where the backends' part begins");
+
+/* ---- What may be in STATE_IP ---------------------------------------------------------------- */
+
+/* RFLAGS: bit 1 is always 1; 3, 5, 15 and 22 upwards are 0. */
+#define RFLAGS_DEFINED 0x3f7fd7UL
+#define RFLAGS_ONE 2UL
+#define RFLAGS_TF (1UL << 8)
+
+/* Four-level paging: bits 63:47 are all alike. */
+static inline bool canonical(uint64_t address)
+{
+    return (address + (1UL << 47)) >> 48 == 0;
+}
+
+static inline bool vcpu_ip_valid(uint64_t rip, uint64_t rflags, uint32_t interruptibility)
+{
+    return canonical(rip) && (rflags & (~RFLAGS_DEFINED | RFLAGS_ONE)) == RFLAGS_ONE &&
+           interruptibility <= (BLOCKED_BY_STI_OR_MOV_SS | BLOCKED_BY_NMI);
+}
+
+/* ... and no step to be told of. */
+static inline bool vcpu_ip_plain(const struct vcpu_ip *ip)
+{
+    return canonical(ip->rip) &&
+           (ip->rflags & (~RFLAGS_DEFINED | RFLAGS_ONE | RFLAGS_TF)) == RFLAGS_ONE &&
+           ip->interruptibility <= (BLOCKED_BY_STI_OR_MOV_SS | BLOCKED_BY_NMI);
+}
+
+/* ---- For the backends ----------------------------------------------------------------------- */
+
+/* The event will be delivered at the next entry. */
+static inline void vcpu_pend(struct vcpu *vcpu, struct vcpu_event event)
+{
+    vcpu->event = event;
+    vcpu->attention = true;
+}
+
+/* What comes before an entry, but rarely: takes the processor, loads vcpu->ip, delivers. Does not
+ * return if the vCPU was recalled. */
+void vcpu_prepare(struct thread *self);
+
+/* Before each entry. Afterwards nothing but vcpu->ip may have to be loaded. */
+static inline __attribute__((always_inline)) struct vcpu *vcpu_to_enter(struct thread *self)
+{
+    struct vcpu *vcpu = self->vcpu;
+
+    if (__builtin_expect(self->cpu->vcpu != vcpu || vcpu->attention, 0)) {
+        vcpu_prepare(self);
+    }
+    return vcpu;
+}
+
+/* After an exit: hands it to the handler. state->exit and these groups stand in the state page. */
+static inline __attribute__((always_inline)) struct thread *vcpu_forward(struct vcpu *vcpu,
+                                                                         uint32_t groups)
+{
+    vcpu->state->valid = groups;
+    vcpu->state->irq = vcpu->irq;
+    vcpu->recall = false; /* whatever it exits for: the handler has it now */
+    return ipc_exit(vcpu->thread, vcpu->handler);
+}
+
+/*
+ * After an exit of any kind: keeps it, or does all that forwarding takes. Returns the thread to
+ * run next; if that is not the vCPU's own, vcpu may be gone (cpu->vcpu is another then).
+ */
+struct thread *vcpu_exited(struct vcpu *vcpu, const struct vcpu_exit *exit);

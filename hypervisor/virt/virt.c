@@ -3,7 +3,9 @@
 
 #include "abi/config.h"
 #include "kernel/calls.h"
+#include "kernel/cpu.h"
 #include "kernel/log.h"
+#include "kernel/virtualization.h"
 #include "lib/format.h"
 
 const struct virt_ops *virt;
@@ -14,10 +16,17 @@ static const char *try_backend(const struct virt_ops *backend, struct cpu *cpu,
 {
     const char *missing = backend->probe(caps);
 
-    if (!missing && backend->cpu_enable(cpu, quota) != STATUS_OK) {
-        missing = "no memory of the kernel's to turn it on";
+    if (missing) {
+        return missing;
     }
-    return missing;
+    switch (backend->cpu_enable(cpu, quota)) {
+    case STATUS_OK:
+        return NULL;
+    case STATUS_NO_MEMORY:
+        return "no memory of the kernel's to turn it on";
+    default:
+        return "its virtualization is not the boot processor's";
+    }
 }
 
 uint32_t virt_init(struct cpu *cpu, struct quota *quota)
@@ -40,6 +49,16 @@ uint32_t virt_init(struct cpu *cpu, struct quota *quota)
                               length > 0 ? "; " : "", (*backend)->name, missing);
     }
     refuse("%s", reasons);
+}
+
+void virt_start(struct cpu *cpu, struct quota *quota)
+{
+    uint32_t caps;
+    const char *missing = try_backend(virt, cpu, quota, &caps);
+
+    if (missing) {
+        refuse("processor %u: %s", cpu->id, missing);
+    }
 }
 
 void virt_end(struct cpu *cpu)

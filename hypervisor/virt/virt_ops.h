@@ -10,6 +10,7 @@
 
 struct cpu;
 struct quota;
+struct thread;
 struct vm;
 struct vcpu;
 
@@ -32,59 +33,47 @@ struct vcpu_event {
     uint8_t insn_length; /* of a software event, for VMX */
 };
 
-/* What is intercepted of an MSR. */
-enum msr_intercept {
-    MSR_INTERCEPT_READ = 1,
-    MSR_INTERCEPT_WRITE = 2,
-};
-
 struct virt_ops {
     const char *name; /* "VMX" or "SVM", for the boot log only */
 
     /* -- All VMs ------------------------------------------------------------------------ */
 
-    /* Can this CPU do it? Returns NULL and the capabilities, or the name of what is missing
-     * ("VMX is disabled by the firmware (IA32_FEATURE_CONTROL)"). Changes nothing. */
+    /* Can the calling processor do it? Returns NULL and the capabilities, or the name of what is
+     * missing ("VMX is disabled by the firmware (IA32_FEATURE_CONTROL)"). Changes nothing. */
     const char *(*probe)(uint32_t *caps);
     /* Turns virtualization on for the calling processor. Frames come from `quota` (the kernel's
-     * own). Called once per processor, before any other function below. */
+     * own). Called once per processor, before any other function below; on the boot processor
+     * first, where it notes what is the same on all. UNSUPPORTED: this one is not like it. */
     enum status (*cpu_enable)(struct cpu *cpu, struct quota *quota);
     /* Turns it off again, before the machine is reset or stopped. */
     void (*cpu_disable)(struct cpu *cpu);
     /* How a guest-physical space is written; used with arch_space_*. */
     const struct page_format *gpa_format;
 
-    /* -- One VM: `vm->backend` is this backend's own ------------------------------------- */
+    /* -- One vCPU, whose struct begins the backend's own, in one frame --------------------- */
 
-    /* Intercept maps with every port and MSR intercepted but those the hardware switches with
-     * the guest's state (FS_BASE, GS_BASE, KERNEL_GS_BASE). Frames charged to vm->quota. */
-    enum status (*vm_init)(struct vm *vm);
-    void (*vm_destroy)(struct vm *vm);
-    /* The guest-physical space has lost or changed translations: no processor may use a cached
-     * one at a later entry. Called after the tables were changed; vm->generation has grown. */
-    void (*vm_flush)(struct vm *vm);
-    void (*vm_port_intercept)(struct vm *vm, uint16_t first, uint32_t count, bool on);
-    /* `intercept`: enum msr_intercept. UNSUPPORTED for an MSR outside the hardware's map. */
-    enum status (*vm_msr_intercept)(struct vm *vm, uint32_t msr, unsigned intercept);
-
-    /* -- One vCPU: `vcpu->backend` is this backend's own ---------------------------------- */
-
-    /* Control structure in the state after reset: real mode at ffff:0 (SDM vol 3, 9.1.1). */
+    /* Control structure in the state after reset: real mode at ffff:0 (SDM vol 3, 9.1.1). Every
+     * port and MSR is intercepted but those MSRs that the hardware switches with the guest's state
+     * (FS_BASE, GS_BASE, KERNEL_GS_BASE). The frame comes zeroed but for vcpu's own fields; more
+     * are charged to vm->quota. NO_MEMORY: none is held. With the kernel's lock. */
     enum status (*vcpu_init)(struct vcpu *vcpu);
+    /* Gives back what vcpu_init took, on any processor; no processor has it loaded. */
     void (*vcpu_destroy)(struct vcpu *vcpu);
     /* Another vCPU ran here before, or none: brings in what `enter` does not switch. */
     void (*load)(struct vcpu *vcpu);
-    /* Another vCPU will run here: takes out what `load` brought in. */
+    /* Another vCPU will run here, or this one never again: takes out what `load` brought in. */
     void (*unload)(struct vcpu *vcpu);
-    /* User code will run on this processor next: makes its system calls work again. The
-     * next `enter` undoes it. */
-    void (*leave)(struct vcpu *vcpu);
-    /* Enters the guest and returns after its exit, with interrupts off and the host's state
-     * whole. General registers run in vcpu->state->gpr (RSP by groups below). */
-    void (*enter)(struct vcpu *vcpu);
-    /* After `enter`: why? Fills *exit, and vcpu->event with an event whose delivery the exit
-     * interrupted. */
-    void (*decode)(struct vcpu *vcpu, struct vcpu_exit *exit);
+    /*
+     * thread->resume of a vCPU: enters the guest, after vcpu_to_enter. General registers run in
+     * vcpu->state->gpr (RSP by groups below). It compares vm->generation with what it knows, so
+     * that no translation is used that the guest-physical space had lost before.
+     *
+     * The guest's exit is an entry into the kernel like any other: on the empty kernel stack, with
+     * interrupts off and the host's state whole. The backend then notes an event whose delivery
+     * was interrupted (vcpu_pend), asks vcpu_exited or vcpu_forward who runs next, and goes to
+     * dispatch (x86/entry.S).
+     */
+    void (*resume)(struct thread *self);
     /* After EXIT_HOST_INTERRUPT, EXIT_NMI, EXIT_MACHINE_CHECK: lets the host take it now. */
     void (*host_event)(struct vcpu *vcpu, const struct vcpu_exit *exit);
     /* Moves groups (enum vcpu_state_group) from the hardware's structure to the state page. */
@@ -92,6 +81,8 @@ struct virt_ops {
     /* The other way. `in` is the kernel's private copy. BAD_ARGUMENT: a value that must not
      * reach the hardware; nothing was loaded. */
     enum status (*state_set)(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups);
+    /* Loads vcpu->ip, which vcpu_ip_plain has passed. */
+    void (*load_ip)(struct vcpu *vcpu);
     /* May an external interrupt be delivered at the next entry? */
     bool (*interruptible)(const struct vcpu *vcpu);
     /* Delivers the event at the next entry. One at a time. */

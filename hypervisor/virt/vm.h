@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* A VM: a guest-physical space and its intercepts, hung on the VMM's task by one pointer. */
-#include "kernel/arch.h"
+/* A VM: a guest-physical space, hung on the VMM's task by one pointer. */
+#include "kernel/cpu.h"
 
 struct quota;
 struct task;
@@ -10,6 +10,7 @@ struct vm {
     struct task *task;        /* the VMM's */
     struct quota *quota;      /* the task's; pays for everything below */
     struct arch_space gpa;    /* guest-physical → physical */
-    uint64_t generation;      /* grows when a translation is taken away or changed */
-    void *backend;            /* owned by the backend */
+    /* Grows when a translation is taken away, after it was; read by processors that enter. */
+    uint64_t generation;
+    uint64_t flushed[CPU_MAX]; /* the backend's: up to which generation each has forgotten them */
 };

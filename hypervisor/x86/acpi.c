@@ -57,10 +57,17 @@ enum {
     MADT_LAPIC_OVERRIDE = 5,
     MADT_X2APIC = 9,
     LAPIC_ENABLED = 1,
+    ISA_LINES = 16,
 };
 
+/* A table may name a processor twice, by both kinds of entries (5.2.12.12). */
 static void add_cpu(struct acpi_info *info, uint32_t apic_id, uint32_t flags)
 {
+    for (uint32_t i = 0; i < info->cpu_count; i++) {
+        if (info->apic_id[i] == apic_id) {
+            return;
+        }
+    }
     if ((flags & LAPIC_ENABLED) && info->cpu_count < ACPI_CPU_MAX) {
         info->apic_id[info->cpu_count++] = apic_id;
     }
@@ -319,4 +326,16 @@ struct acpi_irq acpi_isa_irq(uint8_t isa)
         }
     }
     return (struct acpi_irq){.gsi = isa};
+}
+
+struct acpi_irq acpi_line(uint32_t gsi)
+{
+    bool isa = gsi < ISA_LINES;
+
+    for (unsigned i = 0; i < acpi_info.override_count; i++) {
+        if (acpi_info.override[i].irq.gsi == gsi) {
+            return acpi_info.override[i].irq;
+        }
+    }
+    return (struct acpi_irq){.gsi = gsi, .level = !isa, .active_low = !isa};
 }

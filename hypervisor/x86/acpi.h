@@ -29,7 +29,7 @@ struct acpi_info {
     uint32_t apic_id[ACPI_CPU_MAX];
     unsigned ioapic_count;
     struct acpi_ioapic ioapic[ACPI_IOAPIC_MAX];
-    unsigned override_count;
+    unsigned override_count; /* ISA interrupts that are not what they were */
     struct {
         uint8_t isa;
         struct acpi_irq irq;
@@ -49,6 +49,9 @@ extern struct acpi_info acpi_info;
 bool acpi_init(uint64_t rsdp);
 /* Obeys the overrides; without one an ISA interrupt is its own number, edge, active high. */
 struct acpi_irq acpi_isa_irq(uint8_t isa);
+/* How a line signals: as an override says, else below 16 as ISA's do, above as PCI's (level,
+ * active low). */
+struct acpi_irq acpi_line(uint32_t gsi);
 
 /* ---- The parsers, for the host tests ------------------------------------------------------- */
 

@@ -34,13 +34,18 @@ _Static_assert(offsetof(struct arch_thread, kernel_stack) == 0xb0, "entry.S");
 struct arch_space {
     uint64_t root; /* physical address of the root table */
     const struct page_format *format;
+    uint64_t destroyed; /* the tables below this address have been freed */
 };
+
+/* Frames of a space with one page in it: a table of each level. */
+#define ARCH_SPACE_FRAMES 4
 
 struct arch_cpu {
     uint64_t kernel_stack; /* top */
-    uint64_t root;         /* what CR3 holds */
+    uint64_t root;         /* what CR3 holds, or is about to: others look (arch_space_loaded) */
     struct tss *tss;
-    const void *fpu_owner; /* whose FPU state and XCR0 the processor holds; NULL: nobody's */
+    uint32_t apic_id;
+    tsc_time armed;        /* what arch_timer_set was asked for; TSC_NEVER: nothing */
 };
 
 /* The kernel stack's lowest word names its processor; stacks are aligned to their size. */

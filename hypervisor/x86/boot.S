@@ -21,6 +21,8 @@
 #define EFER_SCE_LME_NXE 0x901
 #define CR0_PG_WP_NE_MP_PE 0x80010023
 
+#define STACK_SIZE 0x4000 /* KERNEL_STACK_SIZE of arch_types.h */
+
 #define COM1 0x3f8
 #define VGA_TEXT 0xb8000
 
@@ -194,6 +196,7 @@ boot_entry64:
     mov %ecx, %gs
     mov %ebp, %edi /* zero-extends */
     mov $boot_stack_end, %rsp
+    movq $cpus, boot_stack_end - STACK_SIZE /* arch_this_cpu */
     mov $x86_main, %rax
     xor %ebp, %ebp
     call *%rax
@@ -209,6 +212,56 @@ boot_gdt_pointer:
     .short . - boot_gdt - 1
     .long boot_gdt
 
+/*
+ * The other processors. trampoline is copied to a page below 1 MiB, where they start in real mode
+ * (SDM vol 3, 8.4.4.1); it turns long mode on at once, with the page tables from above, which no
+ * processor uses afterwards.
+ */
+    .code64
+processor_entry:
+    mov $KERNEL_DS, %ecx
+    mov %ecx, %ss
+    xor %ecx, %ecx
+    mov %ecx, %ds
+    mov %ecx, %es
+    mov %ecx, %fs
+    mov %ecx, %gs
+    mov $processor_high, %rax
+    jmp *%rax
+
+    .section .rodata
+    .code16
+    .globl trampoline, trampoline_end
+trampoline:
+    cli
+    cld
+    lgdtl %cs:trampoline_gdt_pointer - trampoline
+    mov $CR4_PAE, %eax
+    mov %eax, %cr4
+    mov $boot_root, %eax
+    mov %eax, %cr3
+    mov $MSR_EFER, %ecx
+    mov $EFER_SCE_LME_NXE, %eax
+    xor %edx, %edx
+    wrmsr
+    mov $CR0_PG_WP_NE_MP_PE, %eax
+    mov %eax, %cr0
+    ljmpl $KERNEL_CS, $processor_entry
+trampoline_gdt_pointer:
+    .short boot_gdt_pointer - boot_gdt - 1
+    .long boot_gdt
+trampoline_end:
+
+    .text
+    .code64
+processor_high: /* processors.c */
+    mov processor_root(%rip), %rax
+    mov %rax, %cr3
+    mov processor_stack(%rip), %rsp
+    xor %ebp, %ebp
+    call processor_main
+    ud2
+
     .section .boot.bss, "aw", @nobits
     .balign 4096
 boot_root:
@@ -221,8 +274,8 @@ boot_directories:
     .skip 4 * 4096
 
     .bss
-    .balign 16
-    .skip 16384
+    .balign STACK_SIZE
+    .skip STACK_SIZE
 boot_stack_end:
 
     .section .note.GNU-stack, "", @progbits

@@ -2,8 +2,10 @@
 #include "x86/console.h"
 
 #include "abi/config.h"
-#include "kernel/arch.h"
+#include "kernel/cpu.h"
+#include "x86/instr.h"
 #include "x86/kernel_space.h"
+#include "x86/processors.h"
 #include "x86/screen.h"
 #include "x86/serial.h"
 
@@ -12,7 +14,12 @@ enum { INPUT_SIZE = 256 }; /* a power of two */
 static struct serial serial;
 static struct screen screen;
 
-/* What was typed and not yet read; more than fits is lost. */
+/* Who writes, its id + 1; 0: nobody. */
+static uint32_t writer;
+#define PATIENCE (1UL << 32) /* TSC ticks: many lines */
+
+/* What was typed and not yet read; more than fits is lost. One processor takes the interrupts,
+ * one at a time reads. */
 static struct {
     uint8_t byte[INPUT_SIZE];
     unsigned head, tail;
@@ -56,19 +63,64 @@ void console_map_screen(void)
     }
 }
 
+/* False: whoever writes is under us (an NMI), stopped, or hangs. Better two lines in one than
+ * none. */
+static bool console_lock(uint32_t self)
+{
+    uint64_t start = rdtsc();
+
+    for (uint32_t other = 0;
+         !__atomic_compare_exchange_n(&writer, &other, self, false, __ATOMIC_ACQUIRE,
+                                      __ATOMIC_RELAXED);
+         other = 0) {
+        if (other == self || processors_stopping() || rdtsc() - start > PATIENCE) {
+            return false;
+        }
+        cpu_pause();
+    }
+    return true;
+}
+
+static void console_unlock(bool locked)
+{
+    if (locked) {
+        __atomic_store_n(&writer, 0, __ATOMIC_RELEASE);
+    }
+}
+
 /* A terminal wants CR before LF; a guest's driver has often written it already. */
-void arch_console_write(const char *text, size_t length)
+static bool put(char byte)
 {
     static char last;
+    char next = byte == '\n' && last != '\r' ? '\r' : byte;
+
+    if (!screen_ready(&screen, next) || !serial_write(&serial, next)) {
+        return false;
+    }
+    last = next;
+    screen_write(&screen, next);
+    return next == byte;
+}
+
+bool arch_console_put(char byte)
+{
+    bool locked = console_lock(arch_this_cpu()->id + 1);
+    bool done = put(byte);
+
+    console_unlock(locked);
+    return done;
+}
+
+void arch_console_write(const char *text, size_t length)
+{
+    bool locked = console_lock(arch_this_cpu()->id + 1);
 
     for (size_t i = 0; i < length; i++) {
-        if (text[i] == '\n' && last != '\r') {
-            serial_write(&serial, '\r');
+        while (!put(text[i])) {
+            cpu_pause();
         }
-        last = text[i];
-        serial_write(&serial, text[i]);
-        screen_write(&screen, text[i]);
     }
+    console_unlock(locked);
 }
 
 int console_interrupt_line(void)
@@ -99,13 +151,22 @@ void console_interrupt(void)
         if (byte < 0) {
             return;
         }
-        if (input.head - input.tail < INPUT_SIZE) {
-            input.byte[input.head++ % INPUT_SIZE] = (uint8_t)byte;
+        unsigned tail = __atomic_load_n(&input.tail, __ATOMIC_ACQUIRE);
+
+        if (input.head - tail < INPUT_SIZE) {
+            input.byte[input.head % INPUT_SIZE] = (uint8_t)byte;
+            __atomic_store_n(&input.head, input.head + 1, __ATOMIC_RELEASE);
         }
     }
 }
 
 int arch_console_read(void)
 {
-    return input.head == input.tail ? -1 : input.byte[input.tail++ % INPUT_SIZE];
+    if (__atomic_load_n(&input.head, __ATOMIC_ACQUIRE) == input.tail) {
+        return -1;
+    }
+    int byte = input.byte[input.tail % INPUT_SIZE];
+
+    __atomic_store_n(&input.tail, input.tail + 1, __ATOMIC_RELEASE);
+    return byte;
 }

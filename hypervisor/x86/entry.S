@@ -70,7 +70,8 @@ syscall_entry:
     mov THREAD_KERNEL_STACK(%rdi), %rsp
     call kernel_syscall
 
-/* RAX: the thread to run. The kernel stack is empty. */
+/* RAX: the thread to run. The kernel stack is empty. The backends come here as well. */
+    .globl dispatch
 dispatch:
     mov THREAD_CPU(%rax), %rcx
     mov %rax, %rdi

@@ -3,7 +3,6 @@
 
 #include "count.h"
 #include "kernel/log.h"
-#include "kernel/memory.h"
 #include "x86/instr.h"
 #include "x86/sections.h"
 
@@ -20,20 +19,8 @@
 /* What a guest may have; the rest (AMX and what comes later) is not saved, so not given. */
 #define XCR0_KNOWN (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_MPX | XCR0_AVX512 | XCR0_PKRU)
 
-#define FXSAVE_SIZE 512u
-#define XSAVE_HEADER_SIZE 64u
-#define AREA_FRAMES_MAX 16u /* frames_alloc */
-
 /* The same on every processor, found on the first. */
 static RO_AFTER_INIT uint64_t supported; /* XCR0 bits; 0: no XSAVE */
-static RO_AFTER_INIT unsigned frames;    /* of one struct fpu */
-
-struct fpu {
-    uint64_t xcr0;
-    uint8_t reserved[56];
-    uint8_t area[]; /* 64-byte aligned, as XSAVE asks for */
-};
-_Static_assert(offsetof(struct fpu, area) == 64, "SDM vol 1, 13.4: alignment of XSAVE areas");
 
 static uint64_t xgetbv0(void)
 {
@@ -49,68 +36,72 @@ static void xsetbv0(uint64_t value)
     __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
 }
 
-/* Between these the kernel may execute FPU instructions. */
-static uint64_t fpu_begin(void)
+/*
+ * Between these the kernel may execute FPU instructions. XSAVE and its kind are turned off for the
+ * rest of the time: CR0.TS does not keep user code from XGETBV, which would tell it XCR0 and the
+ * parts in use of another's guest.
+ */
+struct control {
+    uint64_t cr0, cr4;
+};
+
+static struct control fpu_begin(void)
 {
-    uint64_t cr0 = read_cr0();
+    const struct control before = {read_cr0(), read_cr4()};
 
     __asm__ volatile("clts");
-    return cr0;
+    if (supported) {
+        write_cr4(before.cr4 | CR4_OSXSAVE);
+    }
+    return before;
 }
 
-static void fpu_end(uint64_t cr0)
+static void fpu_end(struct control before)
 {
-    write_cr0(cr0);
+    if (supported) {
+        write_cr4(before.cr4);
+    }
+    write_cr0(before.cr0);
 }
 
-/* Bytes for all that the CPU supports; notes what of it a guest may have. */
-static size_t find_area_size(void)
+/* What a guest may have of all that the CPU supports; it has to fit into our area (SDM vol 1,
+ * 13.5: a component's size and offset). */
+static void find_supported(void)
 {
     struct cpuid leaf = cpuid(CPUID_XSAVE, 0);
 
     supported = ((uint64_t)leaf.edx << 32 | leaf.eax) & XCR0_KNOWN;
-    return leaf.ecx;
+    for (uint32_t component = 2; component < 64; component++) {
+        struct cpuid part = cpuid(CPUID_XSAVE, component);
+
+        if ((supported >> component & 1) && part.eax + part.ebx > FPU_AREA_SIZE) {
+            refuse("the CPU's XSAVE area does not end before %u bytes", part.eax + part.ebx);
+        }
+    }
 }
 
 void fpu_enable(void)
 {
     bool has_xsave = (cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE) != 0;
 
-    write_cr4(read_cr4() | CR4_OSFXSR | (has_xsave ? CR4_OSXSAVE : 0));
-    if (frames == 0) { /* the first processor: later these are read-only */
-        size_t size = has_xsave ? find_area_size() : FXSAVE_SIZE;
-
-        frames = (unsigned)((sizeof(struct fpu) + size + PAGE_SIZE - 1) / PAGE_SIZE);
-        if (frames > AREA_FRAMES_MAX) {
-            refuse("the CPU's XSAVE area of %lu bytes is larger than the kernel's", size);
-        }
+    write_cr4(read_cr4() | CR4_OSFXSR);
+    if (has_xsave && supported == 0) { /* the boot processor: later it is read-only */
+        find_supported();
     }
 }
 
-struct fpu *fpu_create(struct quota *quota)
+/* FCW and MXCSR after reset; XSTATE_BV = 0 would mean the same for XRSTOR, but FXRSTOR reads them
+ * (SDM vol 1, 10.5.1 and 13.6). */
+void fpu_init(struct fpu *fpu)
 {
-    struct fpu *fpu = frames_alloc(quota, frames);
-
-    if (fpu) {
-        /* FCW and MXCSR after reset; XSTATE_BV = 0 would mean the same for XRSTOR, but FXRSTOR
-         * reads them (SDM vol 1, 10.5.1 and 13.6). */
-        *(uint16_t *)&fpu->area[0] = 0x037f;
-        *(uint32_t *)&fpu->area[24] = 0x1f80;
-        fpu->xcr0 = XCR0_X87;
-    }
-    return fpu;
-}
-
-void fpu_destroy(struct fpu *fpu, struct quota *quota)
-{
-    for (unsigned i = 0; i < frames; i++) {
-        frame_free(quota, (uint8_t *)fpu + i * PAGE_SIZE);
-    }
+    *(uint16_t *)&fpu->area[0] = 0x037f;
+    *(uint32_t *)&fpu->area[24] = 0x1f80;
+    fpu->xcr0 = XCR0_X87;
 }
 
 void fpu_save(struct fpu *fpu)
 {
-    uint64_t cr0 = fpu_begin();
+    const struct control before = fpu_begin();
 
     COUNT(xsave);
     if (supported) {
@@ -123,12 +114,12 @@ void fpu_save(struct fpu *fpu)
     } else {
         __asm__ volatile("fxsave64 %0" : "+m"(*fpu->area) : : "memory");
     }
-    fpu_end(cr0);
+    fpu_end(before);
 }
 
 void fpu_load(const struct fpu *fpu)
 {
-    uint64_t cr0 = fpu_begin();
+    const struct control before = fpu_begin();
 
     COUNT(xsave);
     if (supported) {
@@ -142,12 +133,19 @@ void fpu_load(const struct fpu *fpu)
     } else {
         __asm__ volatile("fxrstor64 %0" : : "m"(*fpu->area) : "memory");
     }
-    fpu_end(cr0);
+    fpu_end(before);
 }
 
 uint64_t fpu_xcr0(void)
 {
-    return supported ? xgetbv0() : 0;
+    if (!supported) {
+        return 0;
+    }
+    const struct control before = fpu_begin();
+    uint64_t xcr0 = xgetbv0();
+
+    fpu_end(before);
+    return xcr0;
 }
 
 bool fpu_xcr0_valid(uint64_t xcr0)
@@ -161,5 +159,8 @@ bool fpu_xcr0_valid(uint64_t xcr0)
 
 void fpu_set_xcr0(uint64_t xcr0)
 {
+    const struct control before = fpu_begin();
+
     xsetbv0(xcr0);
+    fpu_end(before);
 }

@@ -7,15 +7,19 @@
  */
 #include "abi/types.h"
 
-struct quota;
-struct fpu;
+/* Legacy area, header, AVX, MPX, AVX-512 and PKRU where CPUs put them, rounded up. */
+#define FPU_AREA_SIZE 2752
 
-/* Turns XSAVE on for the calling processor, when it has it. */
+struct fpu {
+    _Alignas(64) uint64_t xcr0;               /* while the processor does not hold it */
+    _Alignas(64) uint8_t area[FPU_AREA_SIZE]; /* XSAVE's (SDM vol 1, 13.4) */
+};
+
+/* Finds what of XSAVE the calling processor has. The boot processor comes first. */
 void fpu_enable(void);
 
-/* State after reset (SDM vol 1, 13.6), XCR0 = 1. NULL: the quota is used up. */
-struct fpu *fpu_create(struct quota *quota);
-void fpu_destroy(struct fpu *fpu, struct quota *quota);
+/* State after reset (SDM vol 1, 13.6), XCR0 = 1, in zeroed memory. */
+void fpu_init(struct fpu *fpu);
 /* Processor → *fpu, with the XCR0 that the guest has set. */
 void fpu_save(struct fpu *fpu);
 /* *fpu → processor. */

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "x86/instr.h"
 #include "x86/kernel_space.h"
 #include "x86/sections.h"
 
@@ -13,6 +14,7 @@ enum { REG_VERSION = 0x01, REG_LINES = 0x10 };
 #define LINE_ACTIVE_LOW (1u << 13)
 #define LINE_LEVEL (1u << 15)
 #define LINE_MASKED (1u << 16)
+#define APIC_ID_MAX 254u
 
 struct ioapic {
     volatile uint32_t *registers;
@@ -21,6 +23,21 @@ struct ioapic {
 
 static RO_AFTER_INIT struct ioapic ioapics[IOAPIC_MAX];
 static RO_AFTER_INIT unsigned ioapic_count;
+
+/* Index and data belong together, and every processor masks its lines. */
+static bool locked;
+
+static void lock(void)
+{
+    while (__atomic_test_and_set(&locked, __ATOMIC_ACQUIRE)) {
+        cpu_pause();
+    }
+}
+
+static void unlock(void)
+{
+    __atomic_clear(&locked, __ATOMIC_RELEASE);
+}
 
 static uint32_t ioapic_read(const struct ioapic *ioapic, uint32_t reg)
 {
@@ -63,15 +80,18 @@ bool ioapic_route(const struct ioapic_line *line, uint8_t vector, uint32_t apic_
 {
     const struct ioapic *ioapic = ioapic_of(line->interrupt);
 
-    if (!ioapic) {
+    if (!ioapic || apic_id > APIC_ID_MAX) {
         return false;
     }
     uint32_t reg = REG_LINES + 2 * (line->interrupt - ioapic->first);
 
+    lock();
+    ioapic_write(ioapic, reg, LINE_MASKED); /* while the halves do not belong together */
     ioapic_write(ioapic, reg + 1, apic_id << 24);
     ioapic_write(ioapic, reg,
                  vector | (line->active_low ? LINE_ACTIVE_LOW : 0) |
-                     (line->level ? LINE_LEVEL : 0));
+                     (line->level ? LINE_LEVEL : 0) | (line->masked ? LINE_MASKED : 0));
+    unlock();
     return true;
 }
 
@@ -81,8 +101,11 @@ void ioapic_mask(uint32_t interrupt, bool masked)
 
     if (ioapic) {
         uint32_t reg = REG_LINES + 2 * (interrupt - ioapic->first);
+
+        lock();
         uint32_t value = ioapic_read(ioapic, reg) & ~LINE_MASKED;
 
         ioapic_write(ioapic, reg, value | (masked ? LINE_MASKED : 0));
+        unlock();
     }
 }

@@ -14,9 +14,11 @@ void ioapic_add(uint64_t physical, uint32_t first);
 struct ioapic_line {
     uint32_t interrupt; /* global system interrupt */
     bool level, active_low;
+    bool masked; /* for now: ioapic_mask */
 };
 
-/* Unmasks the line towards `vector` of the processor with that APIC ID (below 255). False: no
- * controller has the line. */
+/* Sends the line to `vector` of the processor with that APIC ID. False: no controller has the line,
+ * or can name the processor. */
 bool ioapic_route(const struct ioapic_line *line, uint8_t vector, uint32_t apic_id);
+/* A controller without the line ignores it. Any processor, interrupts off. */
 void ioapic_mask(uint32_t interrupt, bool masked);

@@ -133,6 +133,13 @@ void kernel_space_seal(void)
         uint64_t *entry = entry_of((uint64_t)page, 0);
 
         *entry &= ~ENTRY_WRITE;
+    }
+    kernel_space_sealed();
+}
+
+void kernel_space_sealed(void)
+{
+    for (const char *page = sealed_start; page < sealed_end; page += PAGE_SIZE) {
         invlpg(page);
     }
 }

@@ -14,6 +14,8 @@ void kernel_space_init(phys_addr pool, uint64_t size);
 void kernel_space_enter(void);
 /* The sealed part of the image (x86/sections.h) becomes read-only. */
 void kernel_space_seal(void);
+/* The calling processor forgets that it could write there. */
+void kernel_space_sealed(void);
 
 /* What boot has not used of the pool. */
 void *kernel_space_rest(uint64_t *size);

@@ -13,6 +13,8 @@ enum {
     REG_TASK_PRIORITY = 0x80,
     REG_END_OF_INTERRUPT = 0xb0,
     REG_SPURIOUS = 0xf0,
+    REG_COMMAND = 0x300,
+    REG_COMMAND_HIGH = 0x310,
     REG_LVT_TIMER = 0x320,
     REG_LVT_LINT0 = 0x350,
     REG_LVT_LINT1 = 0x360,
@@ -22,6 +24,7 @@ enum {
     REG_TIMER_DIVIDE = 0x3e0,
 };
 
+#define APIC_BASE_FIRST (1UL << 8)
 #define APIC_BASE_X2APIC (1UL << 10)
 #define APIC_BASE_ENABLE (1UL << 11)
 #define APIC_BASE_ADDRESS 0x000ffffffffff000UL
@@ -31,7 +34,12 @@ enum {
 #define LVT_TSC_DEADLINE 0x40000u
 #define DIVIDE_BY_1 0xbu
 #define X2APIC_MSR 0x800u
+#define COMMAND_PENDING 0x1000u
+#define COMMAND_ASSERT 0x4000u
+enum { PATIENCE = 1000000 };
 
+/* MSR_APIC_BASE of every processor but for APIC_BASE_FIRST; 0: not known yet. */
+static RO_AFTER_INIT uint64_t base_of_all;
 /* NULL: x2APIC. The same address on every processor. */
 static RO_AFTER_INIT volatile uint32_t *registers;
 
@@ -51,14 +59,20 @@ static void lapic_write(uint32_t reg, uint32_t value)
 
 void lapic_init(void)
 {
-    uint64_t base = rdmsr(MSR_APIC_BASE);
+    uint64_t base = rdmsr(MSR_APIC_BASE), first = base & APIC_BASE_FIRST;
 
-    if (!(base & APIC_BASE_ENABLE)) {
-        base |= APIC_BASE_ENABLE;
-        wrmsr(MSR_APIC_BASE, base);
+    if (base_of_all == 0) {
+        base_of_all = (base & (APIC_BASE_X2APIC | APIC_BASE_ADDRESS)) | APIC_BASE_ENABLE;
+        if (!(base_of_all & APIC_BASE_X2APIC)) {
+            registers = map_device(base_of_all & APIC_BASE_ADDRESS, PAGE_SIZE);
+        }
     }
-    if (!(base & APIC_BASE_X2APIC) && !registers) {
-        registers = map_device(base & APIC_BASE_ADDRESS, PAGE_SIZE);
+    if (base != (base_of_all | first)) { /* off, xAPIC, x2APIC: in steps (SDM vol 3, 10.12.5) */
+        if (base & APIC_BASE_X2APIC) {
+            wrmsr(MSR_APIC_BASE, base & ~(APIC_BASE_ENABLE | APIC_BASE_X2APIC));
+        }
+        wrmsr(MSR_APIC_BASE, (base_of_all & ~APIC_BASE_X2APIC) | first);
+        wrmsr(MSR_APIC_BASE, base_of_all | first);
     }
     lapic_write(REG_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
     lapic_write(REG_LVT_LINT0, LVT_MASKED);
@@ -78,6 +92,27 @@ uint32_t lapic_id(void)
 void lapic_end_of_interrupt(void)
 {
     lapic_write(REG_END_OF_INTERRUPT, 0);
+}
+
+void lapic_send(uint32_t apic_id, uint32_t command)
+{
+    command |= COMMAND_ASSERT;
+    if (!registers) {
+        /* This WRMSR waits for no store (SDM vol 3, 10.12.3). */
+        __asm__ volatile("mfence\n\tlfence" : : : "memory");
+        wrmsr(X2APIC_MSR + REG_COMMAND / 16, (uint64_t)apic_id << 32 | command);
+        return;
+    }
+    for (int i = 0; i < PATIENCE && (lapic_read(REG_COMMAND) & COMMAND_PENDING); i++) {
+        cpu_pause();
+    }
+    lapic_write(REG_COMMAND_HIGH, apic_id << 24);
+    lapic_write(REG_COMMAND, command);
+}
+
+bool lapic_reaches(uint32_t apic_id)
+{
+    return !registers || apic_id < 255;
 }
 
 void lapic_timer_init(enum lapic_timer mode)

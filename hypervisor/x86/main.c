@@ -8,15 +8,18 @@
 #include "x86/console.h"
 #include "x86/instr.h"
 #include "x86/ioapic.h"
+#include "x86/irq.h"
 #include "x86/kernel_space.h"
 #include "x86/lapic.h"
 #include "x86/layout.h"
 #include "x86/multiboot.h"
 #include "x86/paging_format.h"
 #include "x86/pic8259.h"
+#include "x86/processors.h"
 #include "x86/protection.h"
 #include "x86/rtc.h"
 #include "x86/segments.h"
+#include "x86/speculation.h"
 #include "x86/timer.h"
 #include "x86/trap.h"
 
@@ -32,6 +35,7 @@ extern char image_physical_start[], image_physical_end[];
 _Noreturn void x86_main(uint32_t info);
 
 static struct multiboot loader;
+static phys_addr trampoline; /* 0: there is no page for it */
 
 /* Its first word is its size (Multiboot2, 3.6). */
 static void read_loader_info(uint32_t info)
@@ -57,7 +61,6 @@ static uint64_t choose_pool(uint32_t info, uint64_t size)
     uint64_t image = (uint64_t)image_physical_start;
     uint64_t total = memory_map_total(memory);
 
-    memory_map_remove(memory, 0, MIB); /* the firmware's, and where other processors start */
     memory_map_remove(memory, image, (uint64_t)image_physical_end - image);
     for (uint32_t i = 0; i < loader.module_count; i++) {
         memory_map_remove(memory, loader.module[i].base, loader.module[i].size);
@@ -66,6 +69,9 @@ static uint64_t choose_pool(uint32_t info, uint64_t size)
     struct memory_map without_info = *memory;
 
     memory_map_remove(&without_info, info, *(const uint32_t *)(uint64_t)info);
+    trampoline = memory_map_find(&without_info, PAGE_SIZE, PAGE_SIZE, TRAMPOLINE_LIMIT);
+    memory_map_remove(&without_info, 0, MIB);
+    memory_map_remove(memory, 0, MIB); /* the firmware's, and where other processors start */
     uint64_t pool = memory_map_find(&without_info, size, LARGE_PAGE_SIZE, LOW_MAPPED);
 
     if (pool == 0) {
@@ -106,14 +112,7 @@ static void init_console_input(void)
 {
     int isa_line = console_interrupt_line();
 
-    if (isa_line < 0) {
-        return;
-    }
-    struct acpi_irq irq = acpi_isa_irq((uint8_t)isa_line);
-    struct ioapic_line line = {
-        .interrupt = irq.gsi, .level = irq.level, .active_low = irq.active_low};
-
-    if (ioapic_route(&line, VECTOR_CONSOLE, lapic_id())) {
+    if (isa_line >= 0 && irq_keep_console((uint8_t)isa_line)) {
         console_listen();
     }
 }
@@ -123,7 +122,7 @@ static void fill_kernel_info(struct kernel_info *info)
     *info = (struct kernel_info){
         .magic = KERNEL_INFO_MAGIC,
         .abi_version = ABI_VERSION,
-        .processors = 1,
+        .processors = kernel_config.processors,
         .tsc_khz = timer_tsc_hz() / 1000,
         .boot_epoch_s = rtc_read(),
         .boot_tsc = arch_time(),
@@ -147,6 +146,7 @@ static void start_kernel(void)
     acpi_init(loader.rsdp);
     clear_module_tails();
     init_interrupts();
+    processors_prepare(trampoline);
     timer_init();
     init_console_input();
     platform.boot = boot_frame();
@@ -166,14 +166,17 @@ static void start_kernel(void)
  *   2. what the loader says: screen, memory, modules;
  *   3. the kernel's pool, and page tables of our own, with every protection the CPU has;
  *   4. descriptor tables, stacks, system calls: from here on mistakes are caught;
- *   5. on the final stack: firmware's tables, interrupts, clocks, console input (start_kernel);
- *   6. the kernel proper, which has what boot has filled in made read-only (arch_seal).
+ *   5. on the final stack: firmware's tables, interrupts, stacks of the other processors, clocks,
+ *      console input (start_kernel);
+ *   6. the kernel proper, which starts the other processors (processors.c) and has what boot has
+ *      filled in made read-only (arch_seal).
  */
 void x86_main(uint32_t info)
 {
     struct cpu *cpu = &cpus[0];
     uint64_t pool_size = (kernel_config.memory_size + LARGE_PAGE_SIZE - 1) & ~(LARGE_PAGE_SIZE - 1);
 
+    protection_start();
     console_init();
     read_loader_info(info);
     uint64_t pool = choose_pool(info, pool_size);
@@ -186,7 +189,9 @@ void x86_main(uint32_t info)
     protection_enable();
     paging_format_init(cpuid_if_present(0x80000001, 0).edx & CPUID_80000001_EDX_1G);
     segments_init();
+    segments_make(cpu);
     segments_load(cpu);
     syscall_init(cpu);
+    speculation_enable(cpu);
     stack_start(cpu->arch.kernel_stack, start_kernel);
 }

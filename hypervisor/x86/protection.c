@@ -3,6 +3,7 @@
 
 #include "kernel/log.h"
 #include "x86/instr.h"
+#include "x86/sections.h"
 
 /* In long mode only: Intel's CPUs do not say so before (SDM vol 2, CPUID). */
 #define CPUID_80000001_EDX_SYSCALL (1u << 11)
@@ -11,6 +12,22 @@
 #define CPUID_7_EBX_SMEP (1u << 7)
 #define CPUID_7_EBX_SMAP (1u << 20)
 #define CPUID_7_ECX_UMIP (1u << 2)
+
+/* What the compiler puts between a frame's arrays and its return address, and what it calls when
+ * that has changed (-fstack-protector). The low byte is 0, so that no string reaches over it. */
+extern uintptr_t __stack_chk_guard;
+__attribute__((used)) RO_AFTER_INIT uintptr_t __stack_chk_guard;
+__attribute__((used)) _Noreturn void __stack_chk_fail(void);
+
+void __stack_chk_fail(void)
+{
+    panic("a stack frame was overwritten");
+}
+
+void protection_start(void)
+{
+    __stack_chk_guard = rdtsc() * 0x9e3779b97f4a7c15UL << 8;
+}
 
 void protection_enable(void)
 {

@@ -5,3 +5,5 @@
 /* Turns on, for the calling processor, what there is of write protection, SMEP, SMAP, UMIP,
  * global pages and machine checks, and turns the FPU off: only guests compute with it. */
 void protection_enable(void);
+/* Chooses the guard of stack frames: before anything else, by a function that never returns. */
+void protection_start(void);

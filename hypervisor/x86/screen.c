@@ -5,6 +5,9 @@
 
 enum { CELL_WIDTH = 8, CELL_HEIGHT = 2 * FONT_ROWS };
 enum { TEXT_GREY_ON_BLACK = 0x07 };
+/* Of a screen that scrolls, so that it takes some 1,000 instructions; a cell of a frame buffer has
+ * 128 pixels to draw. */
+enum { CELLS_AT_ONCE = 16, DRAWS_AT_ONCE = 1 };
 enum { PIXEL_ON = 0xc0, PIXEL_OFF = 0x00 }; /* all colours alike: their order does not matter */
 
 uint64_t screen_size(const struct framebuffer *mode)
@@ -61,16 +64,35 @@ static void new_line(struct screen *screen)
     screen->column = 0;
     if (screen->row + 1 < screen->rows) {
         screen->row++;
-        return;
+    } else {
+        screen->to_scroll = screen->rows * screen->columns;
     }
-    for (uint32_t row = 0; row + 1 < screen->rows; row++) {
-        for (uint32_t column = 0; column < screen->columns; column++) {
-            show(screen, column, row, screen->shown[row + 1][column]);
-        }
+}
+
+/* The next cell, from the top left, gets what stands below it. */
+static bool scroll_cell(struct screen *screen)
+{
+    uint32_t cell = screen->rows * screen->columns - screen->to_scroll--;
+    uint32_t row = cell / screen->columns, column = cell % screen->columns;
+    char below = row + 1 < screen->rows ? screen->shown[row + 1][column] : ' ';
+    bool changes = screen->shown[row][column] != below;
+
+    show(screen, column, row, below);
+    return changes;
+}
+
+bool screen_ready(struct screen *screen, char byte)
+{
+    unsigned draws = 0;
+
+    if (screen->base && !screen->to_scroll && screen->column == screen->columns &&
+        (uint8_t)byte >= FONT_FIRST && screen->escape == 0) {
+        new_line(screen);
     }
-    for (uint32_t column = 0; column < screen->columns; column++) {
-        show(screen, column, screen->rows - 1, ' ');
+    for (unsigned i = 0; i < CELLS_AT_ONCE && draws < DRAWS_AT_ONCE && screen->to_scroll; i++) {
+        draws += scroll_cell(screen) && !screen->mode.text;
     }
+    return screen->to_scroll == 0;
 }
 
 void screen_init(struct screen *screen, const struct framebuffer *mode, volatile void *base)
@@ -122,6 +144,8 @@ void screen_write(struct screen *screen, char byte)
     if (!screen->base || in_escape(screen, (uint8_t)byte)) {
         return;
     }
+    while (!screen_ready(screen, byte)) {
+    }
     switch (byte) {
     case '\n':
         new_line(screen);
@@ -135,8 +159,8 @@ void screen_write(struct screen *screen, char byte)
     default:
         break;
     }
-    if (screen->column == screen->columns) {
-        new_line(screen);
+    if (screen->column == screen->columns) { /* a control character */
+        return;
     }
     bool printable = (uint8_t)byte >= FONT_FIRST && (uint8_t)byte < FONT_FIRST + FONT_COUNT;
 

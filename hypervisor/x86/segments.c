@@ -73,12 +73,14 @@ static void set_tss_descriptor(uint64_t *descriptor, const struct tss *tss)
     descriptor[1] = base >> 32;
 }
 
-void segments_load(struct cpu *cpu)
+static uint16_t tss_selector(const struct cpu *cpu)
+{
+    return (uint16_t)(FIRST_TSS + 16 * cpu->id);
+}
+
+void segments_make(struct cpu *cpu)
 {
     struct tss *tss = &cpu_tss[cpu->id];
-    uint16_t selector = (uint16_t)(FIRST_TSS + 16 * cpu->id);
-    struct table_pointer gdt_pointer = {sizeof(gdt) - 1, (uint64_t)gdt};
-    struct table_pointer idt_pointer = {sizeof(idt) - 1, (uint64_t)idt};
 
     tss->io_map = offsetof(struct tss, unused); /* beyond the limit: no ports for user mode */
     for (unsigned kind = STACK_NMI; kind < STACKS_PER_CPU; kind++) {
@@ -86,7 +88,13 @@ void segments_load(struct cpu *cpu)
     }
     cpu->arch.tss = tss;
     cpu->arch.kernel_stack = kernel_stack_make(cpu, STACK_KERNEL);
-    set_tss_descriptor(&gdt[selector / 8], tss);
+    set_tss_descriptor(&gdt[tss_selector(cpu) / 8], tss);
+}
+
+void segments_load(const struct cpu *cpu)
+{
+    struct table_pointer gdt_pointer = {sizeof(gdt) - 1, (uint64_t)gdt};
+    struct table_pointer idt_pointer = {sizeof(idt) - 1, (uint64_t)idt};
 
     __asm__ volatile("lgdt %0" : : "m"(gdt_pointer));
     __asm__ volatile("lidt %0" : : "m"(idt_pointer));
@@ -101,5 +109,5 @@ void segments_load(struct cpu *cpu)
     __asm__ volatile("mov %0, %%ss" : : "r"(KERNEL_DS));
     __asm__ volatile("mov %0, %%ds\n\tmov %0, %%es\n\tmov %0, %%fs\n\tmov %0, %%gs" : : "r"(0));
     __asm__ volatile("lldt %w0" : : "r"(0));
-    __asm__ volatile("ltr %0" : : "r"(selector));
+    __asm__ volatile("ltr %0" : : "r"(tss_selector(cpu)));
 }

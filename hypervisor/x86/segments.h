@@ -20,5 +20,7 @@ _Static_assert(sizeof(struct tss) == 128, "entry.S");
 
 /* Fills the interrupt table, once. */
 void segments_init(void);
-/* Loads GDT, IDT and the processor's TSS (cpu->arch.tss, made here), and makes its stacks. */
-void segments_load(struct cpu *cpu);
+/* Makes a processor's stacks, its TSS and their descriptors (cpu->arch). During boot only. */
+void segments_make(struct cpu *cpu);
+/* Loads GDT, IDT and the TSS of the calling processor. */
+void segments_load(const struct cpu *cpu);

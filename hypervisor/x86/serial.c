@@ -58,18 +58,18 @@ void serial_init(struct serial *serial, uint16_t port, uint32_t baud)
     serial->port = port;
 }
 
-void serial_write(const struct serial *serial, char byte)
+bool serial_write(struct serial *serial, char byte)
 {
     if (!serial->port) {
-        return;
+        return true;
     }
-    for (unsigned i = 0; i < TRIES; i++) {
-        if (in8((uint16_t)(serial->port + REG_LINE_STATUS)) & STATUS_ROOM) {
-            break;
-        }
-        cpu_pause();
+    if (!(in8((uint16_t)(serial->port + REG_LINE_STATUS)) & STATUS_ROOM) &&
+        serial->tries++ < TRIES) {
+        return false;
     }
+    serial->tries = 0;
     out8((uint16_t)(serial->port + REG_DATA), (uint8_t)byte);
+    return true;
 }
 
 void serial_enable_interrupt(const struct serial *serial)

@@ -5,12 +5,14 @@
 #include <stdint.h>
 
 struct serial {
-    uint16_t port; /* 0: there is none */
+    uint16_t port;  /* 0: there is none */
+    uint32_t tries; /* since the last byte */
 };
 
 /* Sets up the port for `baud`, 8 data bits, no parity; finds out whether there is one. */
 void serial_init(struct serial *serial, uint16_t port, uint32_t baud);
-void serial_write(const struct serial *serial, char byte);
+/* False: the one before has not gone yet, try again. */
+bool serial_write(struct serial *serial, char byte);
 /* Received bytes make interrupts from now on. */
 void serial_enable_interrupt(const struct serial *serial);
 /* Next received byte, or -1. */

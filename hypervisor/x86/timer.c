@@ -14,16 +14,19 @@ static RO_AFTER_INIT struct {
     uint64_t far;       /* TSC ticks that the APIC's counter cannot hold any more */
 } timer;
 
-/* Per processor: what the kernel asked for. */
-static tsc_time armed[CPU_MAX];
+#define TSC_HZ_MIN 1000000UL
+enum { MEASUREMENTS = 8 };
 
 #define CPUID_1_ECX_TSC_DEADLINE (1u << 24)
 
 void timer_init(void)
 {
     lapic_timer_init(LAPIC_TIMER_COUNTER);
-    timer.rates = clock_measure();
-    if (timer.rates.tsc_hz < 1000000) {
+    /* Whoever takes the processor away for long (SMM, an emulator's host) spoils a measurement. */
+    for (unsigned i = 0; i < MEASUREMENTS && timer.rates.tsc_hz < TSC_HZ_MIN; i++) {
+        timer.rates = clock_measure();
+    }
+    if (timer.rates.tsc_hz < TSC_HZ_MIN) {
         refuse("no clock to measure the processor's against (PIT, CPUID leaf 15H)");
     }
     timer.deadline_mode = (cpuid(1, 0).ecx & CPUID_1_ECX_TSC_DEADLINE) != 0;
@@ -38,7 +41,7 @@ void timer_init(void)
 
 void timer_init_cpu(void)
 {
-    armed[arch_this_cpu()->id] = TSC_NEVER;
+    arch_this_cpu()->arch.armed = TSC_NEVER;
     lapic_timer_init(timer.deadline_mode ? LAPIC_TIMER_TSC_DEADLINE : LAPIC_TIMER_COUNTER);
 }
 
@@ -75,7 +78,7 @@ static void start_deadline(tsc_time deadline)
 
 void arch_timer_set(struct cpu *cpu, tsc_time deadline)
 {
-    armed[cpu->id] = deadline;
+    cpu->arch.armed = deadline;
     if (timer.deadline_mode) {
         start_deadline(deadline);
     } else {
@@ -85,7 +88,7 @@ void arch_timer_set(struct cpu *cpu, tsc_time deadline)
 
 void timer_interrupt(struct cpu *cpu)
 {
-    tsc_time deadline = armed[cpu->id];
+    tsc_time deadline = cpu->arch.armed;
 
     if (deadline == TSC_NEVER) {
         return; /* disarmed while it was on its way */
@@ -94,6 +97,6 @@ void timer_interrupt(struct cpu *cpu)
         arch_timer_set(cpu, deadline);
         return;
     }
-    armed[cpu->id] = TSC_NEVER;
+    cpu->arch.armed = TSC_NEVER;
     kernel_timer(cpu);
 }

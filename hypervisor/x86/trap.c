@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "x86/trap.h"
 
+#include "abi/syscall.h"
 #include "kernel/cpu.h"
 #include "kernel/log.h"
 #include "kernel/thread.h"
 #include "x86/console.h"
 #include "x86/instr.h"
+#include "x86/irq.h"
+#include "x86/kernel_space.h"
 #include "x86/lapic.h"
 #include "x86/layout.h"
+#include "x86/processors.h"
 #include "x86/segments.h"
 #include "x86/timer.h"
 
@@ -18,14 +22,14 @@ _Static_assert(offsetof(struct cpu, current) == 0x08, "entry.S");
 _Static_assert(offsetof(struct cpu, arch) + offsetof(struct arch_cpu, kernel_stack) < 0x80000000,
                "entry.S");
 
+#define SYSTEM_CONTROL 0x61 /* bits 7 and 6: parity error, bus error */
+
 /* entry.S */
 extern const char syscall_stubs[CPU_MAX][16];
 struct thread *trap_user(struct thread *self);
 void trap_kernel(struct arch_frame *frame);
 extern const char rdmsr_probe_try[], rdmsr_probe_failed[];
 void trap_ist(const struct arch_frame *frame);
-
-uint64_t nmi_count;
 
 /* Flags that SYSCALL clears: all but the fixed one, as Linux does since 5.15, so that FMASK is the
  * same in host and guest. What counts is trap, interrupts, direction, I/O privilege, nested task,
@@ -56,6 +60,17 @@ void x86_interrupt(unsigned vector)
         console_interrupt();
         kernel_console_input(cpu);
         break;
+    case VECTOR_NOTIFY:
+        lapic_end_of_interrupt();
+        kernel_notified(cpu);
+        break;
+    case VECTOR_SEALED:
+        lapic_end_of_interrupt();
+        kernel_space_sealed();
+        break;
+    case VECTOR_IRQ ... VECTOR_IRQ + IRQ_LINES - 1:
+        irq_interrupt(cpu, vector - VECTOR_IRQ);
+        break;
     case VECTOR_SPURIOUS: /* not in service: no end (SDM vol 3, 10.9) */
         break;
     default:
@@ -80,9 +95,12 @@ struct thread *trap_user(struct thread *self)
     return kernel_preempted(self);
 }
 
+/* What panics next; the others are quiet from here on. */
 static void report(const struct arch_frame *frame)
 {
-    log_line("\nhecht: rip %016lx cs %04lx rflags %08lx rsp %016lx ss %04lx\n", frame->rip,
+    processors_stop_others();
+    log_line("\nhecht: processor %u\n", arch_this_cpu()->id);
+    log_line("hecht: rip %016lx cs %04lx rflags %08lx rsp %016lx ss %04lx\n", frame->rip,
              frame->cs, frame->rflags, frame->rsp, frame->ss);
     log_line("hecht: rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", frame->status, frame->rbx,
              frame->rcx, frame->arg[2]);
@@ -115,7 +133,12 @@ void trap_kernel(struct arch_frame *frame)
 void trap_ist(const struct arch_frame *frame)
 {
     if (frame->vector == VECTOR_NMI) {
-        nmi_count++;
+        if (processors_stopping()) {
+            processor_halt();
+        }
+        /* The board's: memory parity, a bus error, a button. Nothing is known to be broken. */
+        log_line("hecht: NMI on processor %u at %016lx, port 61h is %02x\n", arch_this_cpu()->id,
+                 frame->rip, in8(SYSTEM_CONTROL));
         return;
     }
     report(frame);

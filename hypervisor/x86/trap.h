@@ -14,7 +14,10 @@ enum vector {
 
     VECTOR_LEGACY = 0x20, /* the legacy controllers' sixteen: all masked, some come anyway */
     VECTOR_CONSOLE = 0x40,
+    VECTOR_IRQ = 0x50, /* + line, IRQ_LINES of them */
     VECTOR_TIMER = 0xe0,
+    VECTOR_NOTIFY = 0xe1, /* arch_notify */
+    VECTOR_SEALED = 0xe2, /* arch_seal */
     VECTOR_SPURIOUS = 0xff,
 };
 
@@ -25,9 +28,6 @@ void x86_interrupt(unsigned vector);
 
 /* Reads an MSR that this CPU may not have: false when it faults. */
 bool rdmsr_probe(uint32_t msr, uint64_t *value);
-
-/* NMIs taken since boot, all processors. */
-extern uint64_t nmi_count;
 
 /* SYSCALL's MSRs of this processor. A backend that has run a guest calls it to get them back. */
 void syscall_init(const struct cpu *cpu);

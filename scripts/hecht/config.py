@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import kconfiglib
 
+from hecht import slots
 from hecht.errors import ConfigError, Problem
 
 
@@ -14,7 +16,9 @@ class Config:
     """The values of one .config. Symbols are named without their prefix CONFIG_."""
 
     def __init__(self, kconfig: Path, config: Path) -> None:
-        self._kconf = kconfiglib.Kconfig(str(kconfig), warn_to_stderr=False)
+        slots.expand_all()
+        os.environ["srctree"] = str(slots.ROOT)  # where `source` looks
+        self._kconf = kconfiglib.Kconfig(str(kconfig.resolve()), warn_to_stderr=False)
         if not config.is_file():
             raise ConfigError([Problem(f"{config} is missing; run: make qemu_svm_defconfig")])
         try:

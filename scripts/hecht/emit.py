@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from hecht.model import DEVICES, Model, Module, Program, Vm
+from hecht.model import DEVICES, Channel, Model, Partition, Schedule, Window
 
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
                    b" _-./:,;=+*@#$!&()[]<>{}|~^")
@@ -28,18 +28,60 @@ def c_bool(value: bool) -> str:
     return "true" if value else "false"
 
 
+def c_ranges(ranges: list[tuple[int, int]]) -> str:
+    return ", ".join(f"{{0x{first:x}, {count}}}" for first, count in ranges)
+
+
+def _array(field: str, kind: str, entries: str, count: int) -> str:
+    """A field that points to a table of its own, and the field with its length."""
+    if not count:
+        return ""
+    return (f"        .{field}_count = {count},\n"
+            f"        .{field} = (const struct {kind}[]){{{entries}}},\n")
+
+
+def _windows(windows: list[Window]) -> str:
+    if not windows:
+        return "{0}"
+    entries = "".join(
+        f"            {{.start_ns = {window.start_us * 1000}, "
+        f".length_ns = {window.length_us * 1000}, .time_partition = {window.time_partition}}},\n"
+        for window in windows)
+    return (f"{{.window_count = {len(windows)}, .window = (const struct window[]){{\n"
+            f"{entries}        }}}}")
+
+
+def _schedule(schedule: Schedule, processors: int) -> str:
+    entries = "".join(f"        {_windows(schedule.on(number))},\n"
+                      for number in range(processors))
+    return (f"    {{.frame_ns = {schedule.frame_us * 1000}, "
+            f".processor = (const struct processor_schedule[]){{\n{entries}    }}}},\n")
+
+
 def kernel_tables(model: Model) -> str:
     consoles = " | ".join(f"CONSOLE_{console.upper()}" for console in model.consoles) or "0"
     backends = "".join(f"    &{backend}_ops,\n" for backend in model.backends)
     externs = "".join(f"extern const struct virt_ops {backend}_ops;\n"
                       for backend in model.backends)
+    schedules = "".join(_schedule(schedule, model.processors) for schedule in model.schedules)
     return f"""{HEADER}
+_Static_assert({model.processors} <= PROCESSORS_MAX, "processors");
+_Static_assert({model.time_partitions} <= TIME_PARTITIONS_MAX, "time partitions");
+
+static const struct schedule schedules[] = {{
+{schedules}}};
+
 const struct kernel_config kernel_config = {{
     .name = {c_string(model.name)},
     .memory_size = 0x{model.kernel_memory:x},
     .consoles = {consoles},
     .serial_port = 0x{model.serial_port:x},
     .serial_baud = {model.serial_baud},
+    .processors = {model.processors},
+    .time_partitions = {model.time_partitions},
+    .time_slice_ns = {model.time_slice_us * 1000},
+    .schedule_count = {len(model.schedules)},
+    .schedule = schedules,
 }};
 
 {externs}
@@ -49,63 +91,102 @@ const struct virt_ops *const virt_backends[] = {{
 """
 
 
-def _module_entries(vm: Vm) -> str:
-    modules: list[Module | None] = [vm.kernel, vm.initrd]
-    return "".join(f"            [{index}] = {c_string(module.name)},\n"
-                   for index, module in enumerate(modules) if module)
+def _modules(partition: Partition) -> str:
+    if not partition.vm:
+        return ""
+    entries = "".join(f"            [{index}] = {c_string(module.name)},\n"
+                      for index, module in enumerate((partition.vm.kernel, partition.vm.initrd))
+                      if module)
+    return f"        .module = {{\n{entries}        }},\n"
 
 
-def _partition(vm: Vm) -> str:
+def _native(partition: Partition) -> str:
+    native = partition.native
+    if not native:
+        return ""
+    return (f"        .arguments = {c_string(native.arguments)},\n"
+            + _array("io_port", "number_range", c_ranges(native.io_ports), len(native.io_ports))
+            + _array("irq", "number_range", c_ranges(native.irqs), len(native.irqs)))
+
+
+def _ports(partition: Partition) -> str:
+    entries = "".join(
+        f"\n            {{.name = {c_string(port.name)}, .channel = {port.channel}, "
+        f".source = {c_bool(port.source)}}}," for port in partition.ports)
+    return _array("port", "port_config", entries + "\n        ", len(partition.ports))
+
+
+def _actions(actions: dict[str, str], indent: str) -> str:
+    return "".join(f"{indent}[HEALTH_{error}] = HEALTH_{action},\n"
+                   for error, action in actions.items())
+
+
+def _partition(partition: Partition) -> str:
+    kind = "PARTITION_VM" if partition.vm else "PARTITION_PROGRAM"
+    processors = sum(1 << number for number in partition.processors)
     return f"""    {{
-        .name = {c_string(vm.name)},
-        .kind = PARTITION_VM,
-        .program = {c_string(vm.program)},
-        .ram_size = 0x{vm.memory:x},
-        .kernel_quota = {vm.kernel_quota},
-        .priority = {vm.priority},
-        .module = {{
-{_module_entries(vm)}        }},
-        .console_input = {c_bool(vm.console_input)},
+        .name = {c_string(partition.name)},
+        .kind = {kind},
+        .program = {c_string(partition.program.name)},
+        .ram_size = 0x{partition.memory:x},
+        .kernel_quota = {partition.kernel_quota},
+        .priority = {partition.priority},
+        .processors = 0x{processors:x},
+        .time_partition = {partition.time_partition},
+{_modules(partition)}        .console_input = {c_bool(partition.console_input)},
+        .counts_for_end = {c_bool(partition.counts_for_end)},
+{_native(partition)}{_ports(partition)}        .action = {{
+{_actions(partition.actions, "            ")}        }},
+        .action_schedule = {partition.action_schedule},
     }},
 """
 
 
-def _program(program: Program) -> str:
+def _channel(channel: Channel) -> str:
     return f"""    {{
-        .name = {c_string(program.name)},
-        .kind = PARTITION_PROGRAM,
-        .program = {c_string(program.name)},
-        .kernel_quota = {program.kernel_quota},
-        .priority = {program.priority},
+        .name = {c_string(channel.name)},
+        .kind = CHANNEL_{channel.kind.upper()},
+        .message_size = {channel.message_size},
+        .message_count = {channel.message_count},
+        .refresh_ns = {channel.refresh_us * 1000},
     }},
 """
+
+
+def _table(kind: str, entries: list[str]) -> str:
+    """A table of records, or nothing where there is none: C has no empty arrays."""
+    if not entries:
+        return ""
+    return f"static const struct {kind}_config {kind}s[] = {{\n{''.join(entries)}}};\n\n"
 
 
 def sigma0_tables(model: Model) -> str:
-    if not model.vms:
-        return f"""{HEADER}
-const struct system_config system_config = {{
-    .partition_count = 0,
-    .partition = NULL,
-}};
-"""
+    first = model.schedules[0]
+    tables = (_table("partition", [_partition(partition) for partition in model.partitions])
+              + _table("channel", [_channel(channel) for channel in model.channels]))
     return f"""{HEADER}
-static const struct partition_config partitions[] = {{
-{"".join(map(_partition, model.vms))}{"".join(map(_program, model.programs))}}};
-
-const struct system_config system_config = {{
-    .partition_count = {len(model.vms) + len(model.programs)},
-    .partition = partitions,
+{tables}const struct system_config system_config = {{
+    .partition_count = {len(model.partitions)},
+    .partition = {"partitions" if model.partitions else "NULL"},
+    .channel_count = {len(model.channels)},
+    .channel = {"channels" if model.channels else "NULL"},
+    .module_action = {{
+{_actions(model.module_actions, "        ")}    }},
+    .frame_ns = {first.frame_us * 1000 if first.windows else 0},
 }};
+_Static_assert({len(model.partitions)} <= PARTITIONS_MAX, "partitions");
 """
 
 
-def vmm_tables(vm: Vm) -> str:
+def vmm_tables(partition: Partition) -> str:
+    vm = partition.vm
+    assert vm
     devices = "".join(f"    .{device} = {c_bool(vm.devices[device])},\n" for device in DEVICES)
     return f"""{HEADER}
 const struct vm_config vm_config = {{
-    .name = {c_string(vm.name)},
+    .name = {c_string(partition.name)},
     .boot = VM_BOOT_{vm.boot.upper()},
+    .vcpus = {vm.vcpus},
     .cmdline = {c_string(vm.cmdline)},
 {devices}    .uart_mmio = 0x{vm.uart_mmio:x},
     .trace = {c_bool(vm.trace)},
@@ -126,18 +207,18 @@ def all_tables(model: Model) -> dict[str, str]:
 def makefile(model: Model) -> str:
     """What the build has to know: which files, never which lines. Only names that were checked
     and words of our own stand here, so that nothing in it can mean anything to make."""
-    shared = [vm for vm in model.vms
-              if any(module and module.source.startswith("build/guest/")
-                     for module in (vm.kernel, vm.initrd))]
+    packaged = any(module.source.startswith("build/guest/") for module in model.modules)
+    minis = {vm.vm.kernel.source.split("/")[-1].removesuffix(".bin")
+             for vm in model.vms if vm.vm and vm.vm.boot == "mini"}
+    programs = {program.native.source for program in model.programs if program.native}
     return f"""\
 # Generated by scripts/generate; changes here are lost.
 NAME := {model.name}
 BACKENDS := {" ".join(model.backends)}
 COUNT := {"y" if model.count else ""}
 VMS := {" ".join(vm.name for vm in model.vms)}
-PROGRAMS := {" ".join(program.name for program in model.programs)}
-MINI_GUESTS := {" ".join(sorted({vm.kernel.source.split("/")[-1].removesuffix(".bin")
-                                 for vm in model.vms if vm.boot == "mini"}))}
-PACKAGED_GUEST := {"y" if shared else ""}
+PROGRAMS := {" ".join(sorted(programs))}
+MINI_GUESTS := {" ".join(sorted(minis))}
+PACKAGED_GUEST := {"y" if packaged else ""}
 EMULATOR_DEFAULT := {model.emulator.name}
 """

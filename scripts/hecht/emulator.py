@@ -28,6 +28,7 @@ OVMF = Path("/usr/share/ovmf/OVMF.fd")
 BOCHS_BIOS = "/usr/share/bochs/BIOS-bochs-latest"
 BOCHS_VGABIOS = "/usr/share/bochs/VGABIOS-lgpl-latest"
 BOCHS_IPS = 50_000_000  # emulated instructions, and ticks of the TSC, per emulated second
+BOCHS_PROCESSORS_MAX = 15  # with 16 it stops at once
 CONNECT_SECONDS = 20
 
 
@@ -41,9 +42,11 @@ class Settings:
     emulator: str = "qemu"
     cpu: str = "max"
     memory_mib: int = 512
+    processors: int = 1
     medium: str = "cd"
     firmware: str = "bios"
     count: bool = False  # QEMU: one TSC tick is one instruction, and every run is the same
+    shift: int = 0  # with count: 2 to the power of this many ticks are one instruction
     start_time: int | None = None  # seconds since 1970: what the board's clock shows at start
 
     def check(self) -> None:
@@ -60,8 +63,9 @@ class Settings:
 
 def qemu_command(settings: Settings, console: str) -> list[str]:
     command = ["qemu-system-x86_64", "-accel", "tcg", "-machine", "pc", "-cpu", settings.cpu,
-               "-m", str(settings.memory_mib), "-nodefaults", "-vga", "std", "-display", "none",
-               "-no-reboot", "-chardev", f"socket,id=console,path={console}",
+               "-m", str(settings.memory_mib), "-smp", str(settings.processors),
+               "-nodefaults", "-vga", "std", "-display", "none", "-no-reboot",
+               "-chardev", f"socket,id=console,path={console}",
                "-serial", "chardev:console"]
     if settings.medium == "cd":
         command += ["-cdrom", str(settings.iso)]
@@ -71,7 +75,7 @@ def qemu_command(settings: Settings, console: str) -> list[str]:
     if settings.firmware == "uefi":
         command += ["-bios", str(OVMF)]
     if settings.count:
-        command += ["-icount", "shift=0,sleep=off", "-seed", "1",
+        command += ["-icount", f"shift={settings.shift},sleep=off", "-seed", "1",
                     "-rtc", "base=2024-01-01T00:00:00,clock=vm"]
     return command
 
@@ -87,7 +91,7 @@ config_interface: textconfig
 display_library: term
 romimage: file={BOCHS_BIOS}, options=fastboot
 vgaromimage: file={BOCHS_VGABIOS}
-cpu: model={settings.cpu}, count=1, ips={BOCHS_IPS}, reset_on_triple_fault=0, \
+cpu: model={settings.cpu}, count={settings.processors}, ips={BOCHS_IPS}, reset_on_triple_fault=0, \
 ignore_bad_msrs=0, mwait_is_nop=1
 memory: guest={settings.memory_mib}, host={settings.memory_mib}
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from hecht import numbers, slots
 from hecht.config import Config
 
 MIB = 1 << 20
@@ -15,21 +16,27 @@ PAGE = 4096
 LARGE_PAGE = 2 * MIB
 ENTRIES = 512  # of a page table
 
-VM_SLOTS = (0,)  # virtual machines that the menus offer
-
-# Bounds of hypervisor/abi/config.h and of the loaders behind it.
+# Bounds of hypervisor/abi/ and of the loaders behind it.
 NAME_MAX = 31
 CMDLINE_MAX = 2047
+ARGUMENTS_MAX = 127
+MODULES_MAX = 32          # BOOT_MODULES_MAX
+PARTITION_PORTS_MAX = 16
+PROCESSORS_MAX = 32
+VCPUS_MAX = 8             # VM_VCPUS_MAX of vmm/vm.h
+IO_PORTS = 0x10000
+IRQ_LINES = 128
+CHANNEL_BYTES_MAX = MIB   # of messages in one channel
 
 # Kernel memory in pages, beside page tables.
-KERNEL_OWN = 128   # the kernel's own quota and its bookkeeping
-SIGMA0_OWN = 512   # σ0's image and stack, and its map of the machine's memory
-VM_OWN = 96        # VMM's image tables, threads, state page, vCPU with its intercept maps
-
-# tests/system/hostile; low enough to run while the VM beside them waits.
-HOSTILE = ("hostile-cli", "hostile-read", "hostile-map")
-HOSTILE_PRIORITY = 50
-PROGRAM_OWN = 96   # kernel memory of a program's partition, in pages
+KERNEL_OWN = 128      # the kernel's own quota and its bookkeeping
+PROCESSOR_OWN = 8 + 4 * 4  # of each processor: its struct and tables, four stacks
+READY_QUEUES = 2      # of each processor and time partition
+SIGMA0_OWN = 512      # σ0's image and stack, and its map of the machine's memory
+VM_OWN = 96           # VMM's image tables, threads, state page, vCPU with its intercept maps
+VCPU_OWN = 24         # each further vCPU, with its handler thread and state page
+PORT_OWN = 2          # tables that map one end of a channel
+PROGRAM_OWN = 96      # image tables and some threads of a native program
 
 DEVICES = ("pic", "pit", "uart", "rtc", "keyboard_controller", "pci")
 
@@ -45,31 +52,105 @@ class Module:
 
 @dataclass
 class Vm:
-    slot: int
-    name: str
-    memory: int  # bytes
-    priority: int
-    kernel_quota: int  # pages
     boot: str  # linux or mini
+    vcpus: int
     cmdline: str
     kernel: Module
     initrd: Module | None
-    console_input: bool
     devices: dict[str, bool]
     uart_mmio: int
     trace: bool
 
-    @property
-    def program(self) -> str:
-        return f"vmm:{self.name}"
-
 
 @dataclass
 class Program:
-    """A partition whose program is no VMM."""
+    """What runs in a partition without a VM."""
+    source: str  # path of the C file, without .c
+    arguments: str
+    io_ports: list[tuple[int, int]]  # first, count
+    irqs: list[tuple[int, int]]
+
+
+@dataclass
+class Port:
+    """One end of a channel."""
     name: str
+    channel: int  # index in Model.channels
+    source: bool
+
+
+@dataclass
+class Partition:
+    slot: int
+    name: str
+    kind: str    # linux, mini or program
+    memory: int  # bytes
     priority: int
+    processors: list[int]
+    time_partition: int
     kernel_quota: int  # pages
+    console_input: bool
+    counts_for_end: bool
+    actions: dict[str, str]  # enum health_error → enum health_action
+    action_schedule: int
+    program: Module
+    vm: Vm | None = None
+    native: Program | None = None
+    ports: list[Port] = field(default_factory=list)
+
+    @property
+    def prefix(self) -> str:
+        """Of its symbols."""
+        return f"PART{self.slot}_"
+
+    @property
+    def modules(self) -> list[Module]:
+        """Boot modules that it may read, beside its program: kernel, initrd."""
+        return [module for module in (self.vm.kernel, self.vm.initrd) if module] \
+            if self.vm else []
+
+
+@dataclass
+class Window:
+    slot: int
+    processor: int
+    time_partition: int
+    start_us: int
+    length_us: int
+
+    @property
+    def end_us(self) -> int:
+        return self.start_us + self.length_us
+
+
+@dataclass
+class Schedule:
+    frame_us: int
+    windows: list[Window]  # ascending by processor and start
+
+    def on(self, processor: int) -> list[Window]:
+        return [window for window in self.windows if window.processor == processor]
+
+
+@dataclass
+class Channel:
+    slot: int
+    name: str
+    kind: str  # sampling or queuing
+    source: int  # slots of partitions
+    destinations: list[int]
+    message_size: int  # bytes
+    message_count: int
+    refresh_us: int
+
+    @property
+    def prefix(self) -> str:
+        return f"CHAN{self.slot}_"
+
+    @property
+    def memory(self) -> int:
+        """Bytes of its messages; a sampling channel keeps four."""
+        return self.message_size * (self.message_count if self.kind == "queuing" else 4)
 
 
 @dataclass
@@ -84,79 +165,189 @@ class Model:
     name: str
     kernel_memory: int  # bytes
     sigma0_quota: int   # pages
+    processors: int
+    time_slice_us: int
     consoles: list[str]
     serial_port: int
     serial_baud: int
     emulator: Emulator
     backends: list[str]
     count: bool  # costly instructions
-    vms: list[Vm] = field(default_factory=list)
-    programs: list[Program] = field(default_factory=list)
+    schedules: list[Schedule]
+    partitions: list[Partition]
+    channels: list[Channel]
+    module_actions: dict[str, str]  # errors that are no partition's
+
+    @property
+    def vms(self) -> list[Partition]:
+        return [partition for partition in self.partitions if partition.vm]
+
+    @property
+    def programs(self) -> list[Partition]:
+        return [partition for partition in self.partitions if partition.native]
+
+    @property
+    def time_partitions(self) -> int:
+        """How many the kernel has, τ0 included."""
+        return 1 + max([0, *(partition.time_partition for partition in self.partitions),
+                        *(window.time_partition for schedule in self.schedules
+                          for window in schedule.windows)])
+
+    @property
+    def kernel_own(self) -> int:
+        """Pages that the kernel keeps beside all quotas."""
+        return KERNEL_OWN + self.processors * (PROCESSOR_OWN
+                                               + READY_QUEUES * self.time_partitions)
 
     @property
     def modules(self) -> list[Module]:
         """All boot modules, in the order in which GRUB loads them."""
         found = [Module("sigma0", "sigma0.elf", f"build/{self.name}/sigma0.elf")]
-        for vm in self.vms:
-            found.append(Module(vm.program, f"vmm-{vm.name}.elf",
-                                f"build/{self.name}/vmm-{vm.name}.elf"))
-            found.append(vm.kernel)
-            if vm.initrd:
-                found.append(vm.initrd)
-        for program in self.programs:
-            found.append(Module(program.name, f"{program.name}.elf",
-                                f"build/{self.name}/{program.name}.elf"))
+        for partition in self.partitions:
+            found += [partition.program, *partition.modules]
         return found
 
 
-def vm_kernel_quota(memory: int) -> int:
+def tables(memory: int) -> int:
+    """Pages of page tables that map it once by pages of 4 KiB, with all levels above."""
+    lowest = -(-memory // (PAGE * ENTRIES))
+    return lowest + 3 + -(-lowest // ENTRIES)
+
+
+def vm_kernel_quota(memory: int, vcpus: int) -> int:
     """Pages of kernel memory for a VM: its RAM is mapped twice, by its VMM and by the guest, in
     the worst case by pages of 4 KiB; boot modules are mapped once more by the VMM."""
-    tables = -(-memory // (PAGE * ENTRIES))
-    upper = 2 * (3 + -(-tables // ENTRIES))
-    modules = -(-tables // 2) + 8
-    return 2 * tables + upper + modules + VM_OWN
+    modules = -(-memory // (PAGE * ENTRIES * 2)) + 8
+    return 2 * tables(memory) + modules + VM_OWN + (vcpus - 1) * VCPU_OWN
 
 
-def _modules(config: Config, slot: int, name: str, board: str) -> tuple[Module, Module | None]:
-    symbol = f"VM{slot}_"
-    if config.is_on(symbol + "BOOT_MINI"):
-        mini = config.text(symbol + "MINI")
-        return Module(f"kernel:{name}", f"{name}-kernel", f"build/{board}/mini/{mini}.bin"), None
-    kernel = Module(f"kernel:{name}", f"{name}-kernel", config.text(symbol + "KERNEL"))
-    initrd = config.text(symbol + "INITRD")
-    return kernel, Module(f"initrd:{name}", f"{name}-initrd", initrd) if initrd else None
-
-
-def _vm(config: Config, slot: int, board: str) -> Vm:
-    symbol = f"VM{slot}_"
-    name = config.text(symbol + "NAME")
-    memory = config.number(symbol + "MEMORY_MIB") * MIB
-    kernel, initrd = _modules(config, slot, name, board)
+def _vm(config: Config, partition: Partition, board: str) -> Vm:
+    prefix, name = partition.prefix, partition.name
+    initrd = ""
+    if partition.kind == "mini":
+        source = f"build/{board}/mini/{config.text(prefix + 'MINI')}.bin"
+    else:
+        source, initrd = config.text(prefix + "KERNEL"), config.text(prefix + "INITRD")
     return Vm(
+        boot=partition.kind,
+        vcpus=max(1, len(partition.processors)),
+        cmdline=config.text(prefix + "CMDLINE"),
+        kernel=Module(f"kernel:{name}", f"{name}-kernel", source),
+        initrd=Module(f"initrd:{name}", f"{name}-initrd", initrd) if initrd else None,
+        devices={device: config.is_on(prefix + device.upper()) for device in DEVICES},
+        uart_mmio=config.number(prefix + "UART_MMIO"),
+        trace=config.is_on(prefix + "TRACE"),
+    )
+
+
+def _program(config: Config, prefix: str) -> Program:
+    program = config.text(prefix + "PROGRAM")
+    return Program(
+        source=program if "/" in program else f"guests/native/{program}",
+        arguments=config.text(prefix + "ARGUMENTS"),
+        io_ports=numbers.good(numbers.ranges(config.text(prefix + "IO_PORTS"), IO_PORTS)),
+        irqs=numbers.good(numbers.ranges(config.text(prefix + "IRQS"), IRQ_LINES)),
+    )
+
+
+def _actions(config: Config, prefix: str) -> dict[str, str]:
+    return {error.name: next((action for action in error.actions
+                              if config.is_on(f"{prefix}ON_{error.name}_{action}")),
+                             error.default)
+            for error in slots.HEALTH_ERRORS}
+
+
+def _partition(config: Config, slot: int, board: str) -> Partition | None:
+    prefix = f"PART{slot}_"
+    kind = next((kind for kind in ("linux", "mini", "program")
+                 if config.is_on(f"{prefix}KIND_{kind.upper()}")), None)
+    if kind is None:
+        return None
+    name = config.text(prefix + "NAME")
+    memory = config.number(prefix + "MEMORY_MIB") * MIB
+    role = "native" if kind == "program" else "vmm"
+    partition = Partition(
         slot=slot,
         name=name,
+        kind=kind,
         memory=memory,
-        priority=config.number(symbol + "PRIORITY"),
-        kernel_quota=vm_kernel_quota(memory),
-        boot="mini" if config.is_on(symbol + "BOOT_MINI") else "linux",
-        cmdline=config.text(symbol + "CMDLINE"),
-        kernel=kernel,
-        initrd=initrd,
-        console_input=config.is_on(symbol + "CONSOLE_INPUT"),
-        devices={device: config.is_on(symbol + device.upper()) for device in DEVICES},
-        uart_mmio=config.number(symbol + "UART_MMIO"),
-        trace=config.is_on(symbol + "TRACE"),
+        priority=config.number(prefix + "PRIORITY"),
+        processors=numbers.each(numbers.ranges(config.text(prefix + "PROCESSORS"),
+                                               PROCESSORS_MAX)),
+        time_partition=config.number(prefix + "TIME_PARTITION"),
+        kernel_quota=0,
+        console_input=config.is_on(prefix + "CONSOLE_INPUT"),
+        counts_for_end=config.is_on(prefix + "COUNTS_FOR_END"),
+        actions=_actions(config, prefix),
+        action_schedule=config.number(prefix + "ACTION_SCHEDULE"),
+        program=Module(f"{role}:{name}", f"{role}-{name}.elf", f"build/{board}/vmm-{name}.elf"),
     )
+    if kind == "program":
+        partition.native = _program(config, prefix)
+        partition.program.source = f"build/{board}/native/{partition.native.source}.elf"
+        partition.kernel_quota = (PROGRAM_OWN + tables(memory)
+                                  + config.number(prefix + "KERNEL_EXTRA_KIB") * 1024 // PAGE)
+    else:
+        partition.vm = _vm(config, partition, board)
+        partition.kernel_quota = vm_kernel_quota(memory, partition.vm.vcpus)
+    return partition
+
+
+def _schedule(config: Config, number: int) -> Schedule:
+    prefix = f"SCHED{number}_"
+    windows = [Window(
+        slot=slot,
+        processor=config.number(f"{prefix}WIN{slot}_PROCESSOR"),
+        time_partition=config.number(f"{prefix}WIN{slot}_PARTITION"),
+        start_us=config.number(f"{prefix}WIN{slot}_START_US"),
+        length_us=config.number(f"{prefix}WIN{slot}_LENGTH_US"),
+    ) for slot in range(config.number(prefix + "WINDOWS"))]
+    return Schedule(config.number(prefix + "FRAME_US"),
+                    sorted(windows, key=lambda window: (window.processor, window.start_us)))
+
+
+def _channel(config: Config, slot: int) -> Channel | None:
+    prefix = f"CHAN{slot}_"
+    kind = next((kind for kind in ("sampling", "queuing")
+                 if config.is_on(f"{prefix}KIND_{kind.upper()}")), None)
+    if kind is None:
+        return None
+    return Channel(
+        slot=slot,
+        name=config.text(prefix + "NAME"),
+        kind=kind,
+        source=config.number(prefix + "SOURCE"),
+        destinations=numbers.each(numbers.ranges(config.text(prefix + "DESTINATIONS"),
+                                                 slots.PARTITIONS)),
+        message_size=config.number(prefix + "MESSAGE_SIZE"),
+        message_count=config.number(prefix + "MESSAGE_COUNT", 1),
+        refresh_us=config.number(prefix + "REFRESH_US"),
+    )
+
+
+def _add_ports(partitions: list[Partition], channels: list[Channel]) -> None:
+    for partition in partitions:
+        for index, channel in enumerate(channels):
+            if channel.source == partition.slot:
+                partition.ports.append(Port(channel.name, index, True))
+            elif partition.slot in channel.destinations:
+                partition.ports.append(Port(channel.name, index, False))
+        partition.kernel_quota += PORT_OWN * (len(partition.ports) + bool(partition.ports))
 
 
 def make_model(config: Config) -> Model:
     name = config.text("NAME")
     bochs = config.is_on("EMULATOR_BOCHS")
+    partitions = [partition for slot in range(slots.PARTITIONS)
+                  if (partition := _partition(config, slot, name))]
+    channels = [channel for slot in range(slots.CHANNELS) if (channel := _channel(config, slot))]
+    _add_ports(partitions, channels)
     return Model(
         name=name,
         kernel_memory=config.number("KERNEL_MEMORY_MIB") * MIB,
         sigma0_quota=SIGMA0_OWN,
+        processors=config.number("PROCESSORS"),
+        time_slice_us=config.number("TIME_SLICE_US"),
         consoles=[console for console in ("serial", "screen")
                   if config.is_on(f"CONSOLE_{console.upper()}")],
         serial_port=config.number("SERIAL_PORT"),
@@ -166,7 +357,8 @@ def make_model(config: Config) -> Model:
                           config.number("EMULATOR_MEMORY_MIB") * MIB),
         backends=[backend for backend in ("svm", "vmx") if config.is_on(backend.upper())],
         count=config.is_on("COUNT"),
-        vms=[_vm(config, slot, name) for slot in VM_SLOTS] if config.is_on("VIRT") else [],
-        programs=[Program(program, HOSTILE_PRIORITY, PROGRAM_OWN) for program in HOSTILE]
-        if config.is_on("TEST_HOSTILE") else [],
+        schedules=[_schedule(config, number) for number in range(config.number("SCHEDULES"))],
+        partitions=partitions,
+        channels=channels,
+        module_actions={error.name: "LOG" for error in slots.HEALTH_ERRORS},
     )

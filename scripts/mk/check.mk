@@ -59,6 +59,7 @@ check-headers check-sources: check-%:
 	@KERNEL_FLAGS='$(KERNEL_FLAGS) $(PLAIN_FLAGS)' \
 	    COUNTING_FLAGS='$(KERNEL_FLAGS) $(COUNTING_FLAGS)' USER_FLAGS='$(USER_FLAGS)' \
 	    SIGMA0_FLAGS='$(SIGMA0_FLAGS)' VMM_FLAGS='$(VMM_FLAGS)' MINI_FLAGS='$(MINI_FLAGS)' \
+	    NATIVE_FLAGS='$(NATIVE_FLAGS)' \
 	    scripts/check-compile $*
 
 # ---- Everything -------------------------------------------------------------------------------

@@ -8,13 +8,16 @@ COMMON_FLAGS := -std=gnu17 $(WARNINGS) -O2 -g -ffile-prefix-map=$(CURDIR)=. \
     -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
     -fno-strict-aliasing -mgeneral-regs-only -mno-red-zone
 # User mode could have a red zone; without one there is one difference less.
-KERNEL_FLAGS := $(COMMON_FLAGS) -fno-pic -mcmodel=kernel -Ihypervisor -Ihypervisor/x86
+# A frame with an array or a variable whose address is taken holds a guard, __stack_chk_guard.
+KERNEL_FLAGS := $(COMMON_FLAGS) -fno-pic -mcmodel=kernel -Ihypervisor -Ihypervisor/x86 \
+    -fstack-protector-strong -mstack-protector-guard=global
 # CONFIG_COUNT chooses the folder of count.h.
 PLAIN_FLAGS := -Ihypervisor/x86/plain
 COUNTING_FLAGS := -Ihypervisor/x86/counting
 USER_FLAGS := $(COMMON_FLAGS) -fno-pic -Ihypervisor
 SIGMA0_FLAGS := $(USER_FLAGS) -Ihypervisor/system
 VMM_FLAGS := $(USER_FLAGS) -Ivmm
+NATIVE_FLAGS := $(USER_FLAGS) -Iguests/native/lib
 MINI_FLAGS := $(COMMON_FLAGS) -fno-pic -Ihypervisor -Iguests/mini/lib
 
 # Kernel, σ0 and VMMs are optimized as wholes: an eighth of the instructions of a round trip. Fat

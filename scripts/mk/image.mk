@@ -5,7 +5,7 @@ iso: images/$(NAME).iso
 
 $(OUT)/model.json: $(OUT)/.tables ;
 
-images/$(NAME).iso: $(OUT)/kernel.elf $(OUT)/sigma0.elf $(vmm_programs) $(hostile_programs) \
+images/$(NAME).iso: $(OUT)/kernel.elf $(OUT)/sigma0.elf $(vmm_programs) $(native_programs) \
     $(MINI_GUESTS:%=$(OUT)/mini/%.bin) $(if $(PACKAGED_GUEST),build/guest/lock) \
     $(OUT)/model.json $(KCONFIG_CONFIG) images/grub.cfg.in scripts/image scripts/hecht/image.py
 	@echo "  ISO     $@"

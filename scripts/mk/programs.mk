@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Kernel, σ0, VMMs and small guests. Folders are compiled whole; the configuration chooses files.
+# Kernel, σ0, VMMs, native programs and small guests. Folders are compiled whole; the configuration chooses files.
 
 .PHONY: programs tables size
 programs: $(OUT)/kernel.elf $(OUT)/sigma0.elf
@@ -25,7 +25,7 @@ $(OUT)/$(1)/lib.a: $(call objects_of,$(1),$(call sources,hypervisor/lib))
 	@rm -f $$@
 	@$$(ARCHIVE) rcsD $$@ $$^
 endef
-$(foreach kind,kernel sigma0 vmm hostile mini,$(eval $(call library,$(kind))))
+$(foreach kind,kernel sigma0 vmm native mini,$(eval $(call library,$(kind))))
 
 # ---- Kernel -----------------------------------------------------------------------------------
 
@@ -44,6 +44,7 @@ $(eval $(call objects,kernel,$(KERNEL_FLAGS) $(LTO_FLAGS) $(if $(COUNT),$(COUNTI
 $(OUT)/kernel.elf: $(kernel_objects) $(OUT)/kernel/lib.a hypervisor/x86/kernel.lds
 	@echo "  LINK    $@"
 	@$(CC) $(KERNEL_FLAGS) $(LTO_FLAGS) $(LTO_LINK_FLAGS) $(LINK_FLAGS) -Wl,--fatal-warnings \
+	    $(if $(COUNT),$(foreach name,kernel_syscall trap_user svm_exited vmx_exited,-Wl,--wrap=$(name))) \
 	    -Wl,-T,hypervisor/x86/kernel.lds -o $@ \
 	    $(kernel_objects) $(OUT)/kernel/lib.a
 
@@ -74,18 +75,27 @@ $(vmm_programs): $(OUT)/vmm-%.elf: $(vmm_objects) $(OUT)/vmm/generated/vmm_%.c.o
 	    $(filter %.o %.a,$^)
 programs: $(vmm_programs)
 
-# ---- Hostile programs, for a test -------------------------------------------------------------
+# ---- Native programs --------------------------------------------------------------------------
 
-hostile_programs := $(PROGRAMS:%=$(OUT)/%.elf)
+# A program is named by the path of its C file without .c: guests/native/NAME, or a test's.
+# The library is an archive: a program that has an entry of its own takes nothing of it.
+native_shared := $(call objects_of,native,$(user_sources))
+native_programs := $(PROGRAMS:%=$(OUT)/native/%.elf)
 
-$(eval $(call objects,hostile,$(USER_FLAGS) $(LTO_FLAGS)))
+$(eval $(call objects,native,$(NATIVE_FLAGS) $(LTO_FLAGS)))
 
-$(hostile_programs): $(OUT)/hostile-%.elf: $(OUT)/hostile/tests/system/hostile/%.c.o \
-    $(call objects_of,hostile,$(user_sources)) $(OUT)/hostile/lib.a hypervisor/system/user.lds
+$(OUT)/native/native.a: $(call objects_of,native,$(call sources,guests/native/lib))
+	@rm -f $@
+	@$(ARCHIVE) rcsD $@ $^
+
+$(OUT)/native/%.elf: $(OUT)/native/%.c.o $(native_shared) $(OUT)/native/native.a \
+    $(OUT)/native/lib.a hypervisor/system/user.lds
 	@echo "  LINK    $@"
 	@$(CC) $(USER_FLAGS) $(LTO_FLAGS) $(LTO_LINK_FLAGS) $(LINK_FLAGS) -Wl,--fatal-warnings \
 	    -Wl,-T,hypervisor/system/user.lds -o $@ $(filter %.o %.a,$^)
-programs: $(hostile_programs)
+.PHONY: native
+native: $(patsubst %.c,$(OUT)/native/%.elf,$(wildcard guests/native/*.c))
+programs: $(native_programs)
 
 # ---- Small guests -----------------------------------------------------------------------------
 

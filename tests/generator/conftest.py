@@ -38,14 +38,36 @@ def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def program(slot: int, **values: str) -> dict[str, str]:
+    """A slot with a native program that stands in the tree for tests; `values` as in .config."""
+    return {f"PART{slot}_{name}": value for name, value in
+            ({"KIND_PROGRAM": "y", "PROGRAM": quoted("tests/system/hostile/cli")}
+             | values).items()}
+
+
+def channel(slot: int, source: int, destinations: str, **values: str) -> dict[str, str]:
+    return {f"CHAN{slot}_{name}": value for name, value in
+            ({"KIND_SAMPLING": "y", "SOURCE": str(source), "DESTINATIONS": quoted(destinations)}
+             | values).items()}
+
+
+def windows(schedule: int, *rows: tuple[int, int, int, int]) -> dict[str, str]:
+    """Of each row: time partition, processor, start and length in microseconds."""
+    values = {f"SCHED{schedule}_WINDOWS": str(len(rows))}
+    for slot, row in enumerate(rows):
+        values |= {f"SCHED{schedule}_WIN{slot}_{name}": str(value) for name, value in
+                   zip(("PARTITION", "PROCESSOR", "START_US", "LENGTH_US"), row)}
+    return values
+
+
 class Project:
     """A configuration in a folder of its own, given to the real generator."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.out = folder / "out"
-        self.values = {"NAME": quoted("test"), "VM0_KERNEL": quoted(str(folder / "vmlinuz")),
-                       "VM0_INITRD": quoted(str(folder / "initrd"))}
+        self.values = {"NAME": quoted("test"), "PART0_KERNEL": quoted(str(folder / "vmlinuz")),
+                       "PART0_INITRD": quoted(str(folder / "initrd"))}
         (folder / "vmlinuz").write_bytes(bzimage())
         (folder / "initrd").write_bytes(b"initrd")
 

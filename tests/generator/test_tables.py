@@ -8,7 +8,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from conftest import ROOT, Project, quoted
+from conftest import ROOT, Project, channel, program, quoted, windows
 from hecht.emit import c_string
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -59,10 +59,11 @@ def compiles(project: Project) -> bool:
 def test_hostile_command_lines(tmp_path_factory, text: str) -> None:
     folder = tmp_path_factory.mktemp("project")
     project = Project(folder)
-    done = project.generate(VM0_CMDLINE=quoted(text))
+    done = project.generate(PART0_CMDLINE=quoted(text))
     assert done.returncode == 0, done.stderr
     assert f"    .cmdline = {c_string(text)},\n" in project.table("vmm_linux.c")
-    assert json.loads((project.out / "model.json").read_text())["vms"][0]["cmdline"] == text
+    model = json.loads((project.out / "model.json").read_text())
+    assert model["partitions"][0]["vm"]["cmdline"] == text
     assert compiles(project)
     assert not list(folder.glob("**/pwned")) and not (ROOT / "pwned").exists()
 
@@ -74,7 +75,7 @@ def test_hostile_paths(tmp_path: Path) -> None:
         project = Project(folder)
         path = folder / text.replace("/", "_")
         (folder / "vmlinuz").rename(path)
-        done = project.generate(VM0_KERNEL=quoted(str(path)))
+        done = project.generate(PART0_KERNEL=quoted(str(path)))
         assert done.returncode == 0, done.stderr
         # No path gets into what make or the compiler reads.
         assert str(path) not in (project.out / "config.mk").read_text()
@@ -119,19 +120,88 @@ def test_without_virtualization(project: Project) -> None:
 
 
 def test_no_initrd(project: Project) -> None:
-    assert project.generate(VM0_INITRD='""').returncode == 0
+    assert project.generate(PART0_INITRD='""').returncode == 0
     assert "[1]" not in project.table("sigma0_config.c")
 
 
 def test_small_guest(project: Project) -> None:
-    assert project.generate(VM0_BOOT_MINI="y").returncode == 0
+    assert project.generate(PART0_KIND_MINI="y").returncode == 0
     assert ".boot = VM_BOOT_MINI" in project.table("vmm_linux.c")
     assert "MINI_GUESTS := hello\n" in (project.out / "config.mk").read_text()
 
 
+def test_processors_and_schedules(project: Project) -> None:
+    assert project.generate(**{"PROCESSORS": "2", "SCHEDULES": "2", "PART0_TIME_PARTITION": "2"},
+                            **windows(0, (2, 0, 1000, 9000), (1, 0, 0, 1000)),
+                            **windows(1, (2, 1, 0, 10000), (2, 0, 0, 500))).returncode == 0
+    kernel = project.table("kernel_config.c")
+    assert ".processors = 2," in kernel and ".time_partitions = 3," in kernel
+    assert ".schedule_count = 2," in kernel
+    # Ascending, though configured the other way round.
+    assert re.search(r"\.frame_ns = 10000000, .*\n +\{\.window_count = 2.*\n"
+                     r" +\{\.start_ns = 0, \.length_ns = 1000000, \.time_partition = 1\},\n"
+                     r" +\{\.start_ns = 1000000, \.length_ns = 9000000, .time_partition = 2\}",
+                     kernel)
+    assert ".time_partition = 2," in project.table("sigma0_config.c")
+    assert ".frame_ns = 10000000," in project.table("sigma0_config.c")
+    assert compiles(project)
+
+
+def test_native_program(project: Project) -> None:
+    assert project.generate(**program(
+        3, NAME=quoted("control"), ARGUMENTS=quoted("fast 7"), IO_PORTS=quoted("0x61, 0x40-0x43"),
+        IRQS=quoted("8,2"), PROCESSORS=quoted("0"), PRIORITY="120", CONSOLE_INPUT="y",
+        COUNTS_FOR_END="n", MEMORY_MIB="0")).returncode == 0
+    sigma0 = project.table("sigma0_config.c").partition('.name = "control"')[2]
+    for line in (".kind = PARTITION_PROGRAM,", '.program = "native:control",',
+                 '.arguments = "fast 7",', ".ram_size = 0x0,", ".priority = 120,",
+                 ".processors = 0x1,", ".console_input = true,", ".counts_for_end = false,",
+                 ".io_port_count = 2,", "{0x40, 4}, {0x61, 1}", ".irq_count = 2,",
+                 "{0x2, 1}, {0x8, 1}"):
+        assert line in sigma0
+    makefile = (project.out / "config.mk").read_text()
+    assert "PROGRAMS := tests/system/hostile/cli\n" in makefile and "VMS := linux\n" in makefile
+    assert compiles(project)
+
+
+def test_channels(project: Project) -> None:
+    assert project.generate(**program(1), **program(2), **program(4),
+                            **channel(2, 1, "2,4", NAME=quoted("speed"), REFRESH_US="20000"),
+                            **channel(5, 4, "1", NAME=quoted("orders"), KIND_SAMPLING="n",
+                                      KIND_QUEUING="y", MESSAGE_COUNT="3",
+                                      MESSAGE_SIZE="16")).returncode == 0
+    sigma0 = project.table("sigma0_config.c")
+    assert re.search(r'"speed",\n +.kind = CHANNEL_SAMPLING,\n +.message_size = 64,\n'
+                     r" +.message_count = 1,\n +.refresh_ns = 20000000,", sigma0)
+    assert re.search(r'"orders",\n +.kind = CHANNEL_QUEUING,\n +.message_size = 16,\n'
+                     r" +.message_count = 3,\n +.refresh_ns = 0,", sigma0)
+    ports = re.findall(r'\{\.name = "(\w+)", \.channel = (\d), \.source = (\w+)\}', sigma0)
+    assert ports == [("speed", "0", "true"), ("orders", "1", "false"), ("speed", "0", "false"),
+                     ("speed", "0", "false"), ("orders", "1", "true")]
+    assert compiles(project)
+
+
+def test_health_actions(project: Project) -> None:
+    assert project.generate(PART0_ON_VM_SHUTDOWN_RESTART_COLD="y",
+                            PART0_ON_PARTITION_ENDED_SWITCH_SCHEDULE="y", SCHEDULES="3",
+                            PART0_ACTION_SCHEDULE="2").returncode == 0
+    sigma0 = project.table("sigma0_config.c")
+    assert "[HEALTH_VM_SHUTDOWN] = HEALTH_RESTART_COLD," in sigma0
+    assert "[HEALTH_PARTITION_ENDED] = HEALTH_SWITCH_SCHEDULE," in sigma0
+    assert "[HEALTH_EXCEPTION] = HEALTH_STOP," in sigma0
+    assert ".action_schedule = 2," in sigma0
+
+
+def test_small_guest_on_two_processors(project: Project) -> None:
+    assert project.generate(PROCESSORS="4", PART0_KIND_MINI="y",
+                            PART0_PROCESSORS=quoted("1,3")).returncode == 0
+    assert ".vcpus = 2," in project.table("vmm_linux.c")
+    assert ".processors = 0xa," in project.table("sigma0_config.c")
+
+
 def test_each_device_is_a_choice(project: Project) -> None:
     for device in ("PIC", "PIT", "UART", "RTC", "KEYBOARD_CONTROLLER", "PCI"):
-        assert project.generate(**{f"VM0_{device}": "n"}).returncode == 0
+        assert project.generate(**{f"PART0_{device}": "n"}).returncode == 0
         assert f".{device.lower()} = false," in project.table("vmm_linux.c")
 
 

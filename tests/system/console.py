@@ -47,6 +47,10 @@ class Console:
         raise kind(f"waited for {pattern!r}, but {why}; the console: {self.log}\n"
                    + self.machine.last_words(5))
 
+    def groups(self) -> tuple[str, ...]:
+        """Of the last match."""
+        return self._spawn.match.groups()
+
     def expect_refusal(self, reason: str) -> None:
         """The kernel says in one line why it cannot start, and stops."""
         with pytest.raises(AssertionError, match="cannot start.*" + reason):
@@ -61,6 +65,10 @@ class Console:
 
     def type(self, line: str) -> None:
         self._spawn.send(line + "\n")
+
+    def operator(self, key: str) -> None:
+        """A key for σ0 (docs/health.md)."""
+        self._spawn.send("\x1c" + key)
 
     def command(self, line: str) -> str:
         """Types a command at the prompt and returns what it prints."""

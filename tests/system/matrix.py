@@ -22,6 +22,7 @@ class Row:
     group: str
     limit: int
     memory: int | None = None  # MiB; as emulator:MEMORY in the file
+    count: bool = False  # as qemu-count in the file
 
     @property
     def iso(self) -> Path:
@@ -38,8 +39,9 @@ def read(path: Path = MATRIX) -> list[Row]:
             raise ValueError(f"{path}:{number}: 9 words are wanted, not {len(words)}")
         name, config, emulator, cpu, medium, firmware, script, group, limit = words
         emulator, _, memory = emulator.partition(":")
-        rows.append(Row(name, config, emulator, cpu, medium, firmware, script, group, int(limit),
-                        int(memory) if memory else None))
+        rows.append(Row(name, config, emulator.removesuffix("-count"), cpu, medium, firmware,
+                        script, group, int(limit), int(memory) if memory else None,
+                        emulator.endswith("-count")))
     if len({row.name for row in rows}) != len(rows):
         raise ValueError(f"{path}: a name stands there twice")
     return rows

@@ -180,3 +180,160 @@ def selftest_bochs_svm(console: Console) -> None:
     """There DR6 does not tell which breakpoint it was: when #DB is intercepted the VMCB's DR6 has
     the bit on QEMU, and has it not on Bochs."""
     selftest(console, "debug")
+
+
+# ---- Native programs --------------------------------------------------------------------------
+
+def native(console: Console) -> None:
+    """A native program runs to its end, without virtualization."""
+    console.expect(r"hello from hello: 2048 KiB of heap, processors 0x1, start 0, restarts 0\r*\n")
+    _ends_well(console, "hello")
+
+
+def _all_end_well(console: Console, names: set[str]) -> str:
+    """In whatever order they end; returns the console's text."""
+    console.expect(r"hecht: end status=(\d+)\r*\n")
+    text = console.since_last()
+    assert console.groups() == ("0",), text
+    assert set(re.findall(r"σ0: ([\w-]+) ended: code 0\r*\n", text)) == names, text
+    console.expect_off()
+    return text
+
+
+def ping(console: Console) -> None:
+    """Calls and switches in one task, between two, and between partitions."""
+    text = _all_end_well(console, {"ping"})
+    for what in ("call and reply, one task", "call and reply, two tasks", "switch, one task",
+                 "switch, two tasks", "call and reply, two partitions"):
+        assert re.search(rf"ping: {what}: 1000 samples", text), text
+
+
+def ports(console: Console) -> None:
+    """Sampling and queuing ports between two partitions: all in order, whole and of age."""
+    text = _all_end_well(console, {"produce", "consume"})
+    assert re.search(r"consume: 1000 messages in order, \d+ samples, \d+ valid", text), text
+
+
+def interrupts(console: Console) -> None:
+    """A board's interrupt comes to the thread that listens."""
+    text = _all_end_well(console, {"irq"})
+    assert "irq: interrupt to thread: 1000 samples" in text
+
+
+def breakout(console: Console) -> None:
+    """Nothing that the program tries goes through, and a guest beside it notices nothing."""
+    text = _all_end_well(console, {"selftest", "breakout"})
+    tried, refused = re.search(r"breakout: (\d+) tried, (\d+) refused", text).groups()
+    assert tried == refused and int(tried) > 80000, text
+
+
+# ---- Several processors -----------------------------------------------------------------------
+
+def four_guests(console: Console) -> None:
+    """A VM on each of four processors."""
+    _all_end_well(console, {f"hello{number}" for number in range(4)})
+
+
+def smp(console: Console) -> None:
+    """One VM with a virtual CPU on each of several processors."""
+    text = _all_end_well(console, {"smp"})
+    assert re.search(r"smp: life [01], [24] vCPUs, .*, 0 errors\r*\n", text), text
+
+
+# ---- Time -------------------------------------------------------------------------------------
+
+WINDOW_LIMIT = 3000  # instructions that a window may start late
+
+
+def windows(console: Console) -> None:
+    """A periodic task's windows start in time, and none is missed."""
+    console.expect(r"periodic: late: (\d+) samples, min (\d+), median (\d+), max (\d+)\r*\n")
+    samples, _, _, latest = map(int, console.groups())
+    settings: Settings = console.machine.settings
+    assert samples >= 500 and latest >> settings.shift <= WINDOW_LIMIT, console.groups()
+    console.expect(r"periodic: (\d+) deadlines missed\r*\n")
+    assert console.groups() == ("0",)
+    console.expect(r"σ0: periodic ended: code 0\r*\n")
+
+
+# ---- Random system calls ----------------------------------------------------------------------
+
+def random(console: Console) -> None:
+    """All calls and all errors occur, a third succeeds, and a guest beside them notices nothing."""
+    text = _all_end_well(console, {"selftest", "random"})
+    calls, good, unknown = map(int, re.search(
+        r"random: (\d+) calls, (\d+) succeeded, (\d+) statuses there are not", text).groups())
+    assert unknown == 0 and good * 3 >= calls > 50000, (calls, good, unknown)
+    rows = {name: dict(re.findall(r"([A-Z_]+) (\d+)", rest))
+            for name, rest in re.findall(r"random: ([A-Z_]+):([A-Z_ 0-9]*)\r*\n", text)}
+    only_sigma0 = {"CONSOLE_WRITE", "CONSOLE_READ", "CONSOLE_LISTEN", "MACHINE_END",
+                   "SCHEDULE_SET"}
+    assert len(rows) == 34
+    assert {name for name, row in rows.items() if "OK" not in row} <= only_sigma0 | {
+        "PORT_READ", "PORT_WRITE", "IRQ_LISTEN", "IRQ_DONE"}, rows
+
+
+# ---- Health monitor ---------------------------------------------------------------------------
+
+def health(console: Console) -> None:
+    """Each error has the action that the configuration gives it, and no other partition's."""
+    console.expect(r"hecht: end status=1\r*\n")
+    text = console.since_last().replace("\r", "")
+    assert len(re.findall(r"σ0: cold: memory violation \(0x7ff000010000\): cold restart\n",
+                          text)) == 2
+    assert len(re.findall(r"σ0: warm: stack overflow \(0x\w+\): warm restart\n", text)) == 2
+    for line in ("σ0: stop: exception (6): partition stopped",
+                 "σ0: log: deadline missed (1000): logged",
+                 "σ0: switch: application error (42): partition stopped, schedule switched",
+                 "fail: start 1, restarts 2, 1 starts in RAM",  # cold: zeroed
+                 "fail: start 2, restarts 2, 3 starts in RAM",  # warm: kept
+                 "σ0: cold ended: code 0", "σ0: warm ended: code 0", "σ0: log ended: code 0"):
+        assert text.count(line + "\n") == 1, line
+    assert re.search(r"σ0: schedule 1 from \d+ ms on\n", text), text
+    console.expect_off()
+
+
+def _kernel_memory(console: Console) -> int:
+    """Of the partition that is restarted, the most of some moments: pages in use, as the operator
+    sees it."""
+    pages = 0
+    for _ in range(8):
+        console.expect("vmm: again starts")
+        console.operator("p")
+        console.expect(r"σ0: again: [\w ]+, restarts \d+, kernel memory (\d+) of \d+ pages\r*\n")
+        pages = max(pages, int(console.groups()[0]))
+    return pages
+
+
+def _restarts(console: Console, number: int) -> None:
+    end = r"σ0: again ended: code 0\r*\n"
+    console.expect(end)
+    before = _kernel_memory(console)
+    for _ in range(number):
+        console.expect(end)
+    assert _kernel_memory(console) == before > 0
+    windows(console)
+
+
+def restarts(console: Console) -> None:
+    """A mini guest restarts beside a periodic task: no window missed, no memory lost."""
+    _restarts(console, 50)
+
+
+def thousand_restarts(console: Console) -> None:
+    _restarts(console, 1000)
+
+
+def two_linux(console: Console) -> None:
+    """On two processors at the same time."""
+    text = _all_end_well(console, {"first", "second"})
+    assert text.count("hecht-guest: init") == 2
+
+
+# ---- Grants -----------------------------------------------------------------------------------
+
+def revoked(console: Console) -> None:
+    """Memory is taken from a VM in use, from each processor; a guest beside it notices nothing."""
+    text = _all_end_well(console, {"revoke", "hello"})
+    times = re.search(r"revoke: (\d+) times in use", text)
+    assert times and int(times[1]) == 20 * console.machine.settings.processors, text

@@ -15,6 +15,7 @@ from hecht.config import Config
 from hecht.emulator import Machine, Settings
 from hecht.model import MIB, make_model
 
+COUNT_SHIFT = 4  # 16 ticks are one instruction: a machine of 62.5 MHz, so that time passes quickly
 START_TIME = 1_700_000_000  # Bochs's clock: any will do, if it is not today
 
 
@@ -27,6 +28,7 @@ def test_row(row: matrix.Row, request: pytest.FixtureRequest) -> None:
     settings = Settings(
         iso=row.iso, emulator=row.emulator, cpu=row.cpu, medium=row.medium,
         firmware=row.firmware, memory_mib=row.memory or model.emulator.memory // MIB,
+        processors=model.processors, count=row.count, shift=COUNT_SHIFT if row.count else 0,
         start_time=START_TIME if row.emulator == "bochs" else None)
     log = ROOT / "build/tests" / f"{row.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -94,6 +94,7 @@ static void put_madt(void)
     put_entry((uint8_t[]){2, 10, 0, 5, 5, 0, 0, 0, 0x05, 0}, 10); /* edge, high, said aloud */
     put_entry((uint8_t[]){4, 6, 0xff, 0, 0, 1}, 6); /* not of interest */
     put_entry((uint8_t[]){9, 16, 0, 0, 0x00, 0x01, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0}, 16);
+    put_entry((uint8_t[]){9, 16, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0}, 16); /* once more */
     put_header(MADT, "APIC", madt_end);
 }
 
@@ -251,6 +252,22 @@ static void test_isa_interrupts(void **state)
     assert_false(card.level || card.active_low);
     assert_int_equal(serial.gsi, 4);
     assert_false(serial.level || serial.active_low);
+}
+
+/* As an override says, else as the bus does. */
+static void test_lines(void **state)
+{
+    (void)state;
+    assert_true(acpi_init(RSDP));
+    for (uint32_t gsi = 0; gsi < 40; gsi++) {
+        struct acpi_irq irq = acpi_line(gsi);
+
+        assert_int_equal(irq.gsi, gsi);
+        assert_int_equal(irq.level, gsi >= 16);
+        assert_int_equal(irq.active_low, gsi >= 16);
+    }
+    acpi_info.override[1].irq.gsi = 9; /* the SCI, where it often stays */
+    assert_true(acpi_line(9).level && acpi_line(9).active_low);
 }
 
 static void test_wide_dsdt_address(void **state)
@@ -466,6 +483,7 @@ int main(void)
         TEST(test_search_in_rom),
         TEST(test_search_in_ebda),
         TEST(test_isa_interrupts),
+        TEST(test_lines),
         TEST(test_wide_dsdt_address),
         TEST(test_s5_forms),
         TEST(test_s5_cut_off),

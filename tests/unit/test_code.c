@@ -1,4 +1,4 @@
-/* sources: vmm/code.c vmm/guest.c vmm/cpuid.c vmm/bus.c hypervisor/lib/walk.c */
+/* sources: vmm/code.c vmm/guest.c vmm/cpuid.c vmm/bus.c vmm/emulate.c vmm/emulate_string.c vmm/arithmetic.c hypervisor/lib/walk.c hypervisor/lib/insn.c */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The length of intercepted instructions, through every kind of page table. */
 #include <setjmp.h>
@@ -24,21 +24,22 @@
 #define NEXT 0x5000u   /* and the page that follows it in linear space */
 
 static struct vm vm;
+static struct vcpu *const vcpu = &vm.vcpu[0];
 static struct vcpu_state state;
 
-void vm_need(struct vm *unused, uint32_t groups)
+void vcpu_load_groups(struct vcpu *unused, uint32_t groups)
 {
     (void)unused;
     (void)groups;
 }
 
-void vm_inject_error(struct vm *unused, uint8_t vector, uint32_t error)
+void vcpu_inject_error(struct vcpu *unused, uint8_t vector, uint32_t error)
 {
     (void)unused;
     fail_msg("exception %u, error %u", vector, error);
 }
 
-_Noreturn void report_fatal(struct vm *unused, const char *reason)
+_Noreturn void report_fatal(struct vcpu *unused, const char *reason)
 {
     (void)unused;
     (void)reason;
@@ -48,8 +49,10 @@ _Noreturn void report_fatal(struct vm *unused, const char *reason)
 static int setup(void **unused)
 {
     (void)unused;
+    memset(&vm, 0, sizeof(vm));
     memset(&state, 0, sizeof(state));
-    vm.state = &state;
+    vcpu->vm = &vm;
+    vcpu->state = &state;
     vm.machine.setup.ram = (struct guest_ram){ .size = RAM_SIZE, .host = calloc(1, RAM_SIZE) };
     return 0;
 }
@@ -89,7 +92,7 @@ static void long_mode(uint64_t rip)
 static uint32_t length(enum exit_reason reason)
 {
     state.exit.reason = reason;
-    return code_length(&vm);
+    return code_length(vcpu);
 }
 
 static void usual_instructions(void **unused)
@@ -110,6 +113,54 @@ static void usual_instructions(void **unused)
         code_at(PAGE, rows[i].code, rows[i].size);
         assert_int_equal(length(rows[i].reason), rows[i].size);
     }
+}
+
+/* What is remembered of a place counts only as long as everything there is as it was. */
+static void a_place_that_changes(void **unused)
+{
+    (void)unused;
+    const uint64_t rip = LINEAR & ~0xfffUL;
+    static const struct { uint64_t table, shift; } levels[] = {
+        { 0x1000, 39 }, { 0x2000, 30 }, { 0x3000, 21 }, { 0x4000, 12 },
+    };
+
+    long_mode(rip);
+    code_at(PAGE, "\x0f\xa2", 2);
+    assert_int_equal(length(EXIT_CPUID), 2);
+    assert_int_equal(length(EXIT_CPUID), 2);
+    assert_int_equal(length(EXIT_HLT), 0); /* the same place, but no HLT */
+    assert_int_equal(length(EXIT_CPUID), 2);
+    code_at(PAGE, "\x66\x0f\xa2", 3);
+    assert_int_equal(length(EXIT_CPUID), 3);
+    code_at(PAGE, "\x66\x66\x66\x66\x66\x66\x66\x66\x0f\xa2", 10);
+    assert_int_equal(length(EXIT_CPUID), 10);
+    code_at(PAGE, "\x66\x66\x66\x66\x66\x66\x66\x66\x66\x0f\xa2", 11); /* behind 8 bytes */
+    assert_int_equal(length(EXIT_CPUID), 11);
+
+    /* Another path at each level, to a page with CPUID and four prefixes. */
+    for (size_t i = 0; i < 4; i++) {
+        long_mode(rip);
+        code_at(PAGE, "\x0f\xa2\x90", 3);
+        assert_int_equal(length(EXIT_CPUID), 2);
+        for (size_t j = i + 1; j < 4; j++) {
+            put(0x10000 + j * 0x1000 + (LINEAR >> levels[j].shift & 511) * 8, 8,
+                j == 3 ? 0x500003 : 0x10003 + (j + 1) * 0x1000);
+        }
+        put(levels[i].table + (LINEAR >> levels[i].shift & 511) * 8, 8,
+            i == 3 ? 0x500003 : 0x10003 + (i + 1) * 0x1000);
+        code_at(0x500000, "\x66\x66\x66\x66\x0f\xa2", 6);
+        assert_int_equal(length(EXIT_CPUID), 6);
+    }
+
+    /* Another CR3; other modes. */
+    long_mode(rip);
+    assert_int_equal(length(EXIT_CPUID), 2);
+    put(0x20000 + (LINEAR >> 39 & 511) * 8, 8, 0x11003);
+    state.cr3 = 0x20000;
+    assert_int_equal(length(EXIT_CPUID), 6);
+    state.segment[SEG_CS].attributes = 0xc9b; /* a 32-bit segment: RIP's upper half is not used */
+    state.segment[SEG_CS].base = 0;
+    assert_int_equal(length(EXIT_CPUID), 0);
 }
 
 static void another_instruction_now(void **unused)
@@ -216,6 +267,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(usual_instructions), TEST(another_instruction_now), TEST(across_pages),
         TEST(large_pages),        TEST(tables_outside_ram),      TEST(legacy_modes),
+        TEST(a_place_that_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,6 +38,8 @@ static void write_text(const char *text)
     while (*text) {
         screen_write(&screen, *text++);
     }
+    while (!screen_ready(&screen, '\n')) {
+    }
 }
 
 static const struct framebuffer text_mode = {.pitch = 20, .width = 10, .height = 3, .text = true};

@@ -48,7 +48,7 @@ static struct cpuid_table table;
 static void build(struct processor *p, uint64_t khz)
 {
     const struct cpuid_host host = { read_processor, p };
-    cpuid_build(&table, &host, khz);
+    cpuid_build(&table, &host, &(struct cpuid_vcpu){ .tsc_khz = khz, .count = 1 });
 }
 
 static struct cpuid_leaf leaf(uint32_t number, uint32_t subleaf)
@@ -227,6 +227,34 @@ static void judges_xcr0(void **state)
     assert_false(cpuid_xcr0_valid(&table, 1));
 }
 
+static struct cpuid_leaf of_vcpu(struct processor *p, uint8_t number, uint8_t count, uint32_t which)
+{
+    const struct cpuid_host host = { read_processor, p };
+    cpuid_build(&table, &host, &(struct cpuid_vcpu){ .number = number, .count = count });
+    return leaf(which, 0);
+}
+
+static void numbers_vcpus(void **state)
+{
+    (void)state;
+    struct processor intel = { .intel = true, .basic_max = 0x16, .extended_max = 0x80000008 };
+    struct processor amd = { .basic_max = 0xd, .extended_max = 0x8000001f };
+
+    assert_int_equal(of_vcpu(&intel, 0, 1, 1).ebx >> 16, 0x0001);
+    assert_int_equal(of_vcpu(&intel, 0, 1, 4).eax >> 14, 0);
+    assert_int_equal(of_vcpu(&amd, 0, 1, 0x80000008).ecx, 0);
+    assert_int_equal(of_vcpu(&amd, 0, 1, 0x80000001).ecx & 2, 0);
+
+    assert_int_equal(of_vcpu(&intel, 2, 3, 1).ebx >> 16, 0x0203);
+    assert_true(of_vcpu(&intel, 2, 3, 1).edx & 1u << 28);
+    assert_int_equal(of_vcpu(&intel, 2, 3, 4).eax >> 14, 3 << 12); /* four identifiers */
+    assert_int_equal(of_vcpu(&intel, 2, 8, 4).eax >> 14, 7 << 12);
+    assert_int_equal(of_vcpu(&amd, 1, 2, 1).ebx >> 16, 0x0102);
+    assert_int_equal(of_vcpu(&amd, 1, 2, 0x80000008).ecx, 1);
+    assert_true(of_vcpu(&amd, 1, 2, 0x80000001).ecx & 2);
+    assert_int_equal(of_vcpu(&amd, 1, 2, 4).eax, 0x3fff); /* not AMD's */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +267,7 @@ int main(void)
         cmocka_unit_test(limits_xsave),
         cmocka_unit_test(follows_osxsave),
         cmocka_unit_test(judges_xcr0),
+        cmocka_unit_test(numbers_vcpus),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

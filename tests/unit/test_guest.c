@@ -24,6 +24,7 @@
 #define PF_WRITE 2u
 
 static struct vm vm;
+static struct vcpu *const vcpu = &vm.vcpu[0];
 static struct vcpu_state state;
 static jmp_buf died;
 static const char *reason;
@@ -32,13 +33,13 @@ static const char *reason;
 static struct access seen[64];
 static unsigned seen_count;
 
-void vm_need(struct vm *unused, uint32_t groups)
+void vcpu_load_groups(struct vcpu *unused, uint32_t groups)
 {
     (void)unused;
     (void)groups;
 }
 
-void vm_inject_error(struct vm *unused, uint8_t vector, uint32_t error)
+void vcpu_inject_error(struct vcpu *unused, uint8_t vector, uint32_t error)
 {
     (void)unused;
     state.injection = (struct vcpu_injection){
@@ -46,7 +47,7 @@ void vm_inject_error(struct vm *unused, uint8_t vector, uint32_t error)
     };
 }
 
-_Noreturn void report_fatal(struct vm *unused, const char *why)
+_Noreturn void report_fatal(struct vcpu *unused, const char *why)
 {
     (void)unused;
     reason = why;
@@ -90,7 +91,8 @@ static int setup(void **unused)
     memset(&state, 0, sizeof(state));
     seen_count = 0;
     reason = NULL;
-    vm.state = &state;
+    vcpu->vm = &vm;
+    vcpu->state = &state;
     vm.machine.setup.ram = (struct guest_ram){ .size = RAM_SIZE, .host = calloc(1, RAM_SIZE) };
     const struct bus_range range = { "device", DEVICE, 0x1000, device, NULL };
     assert_true(bus_attach(&vm.machine.memory, range));
@@ -129,7 +131,7 @@ static void run(const char *code, size_t length, uint64_t gpa, uint32_t access)
     state.exit.memory.gpa = gpa;
     state.exit.memory.access = access;
     if (setjmp(died) == 0) {
-        exit_memory(&vm);
+        exit_memory(vcpu);
     }
 }
 
@@ -221,7 +223,7 @@ static void moves_strings_to_ports(void **unused)
     state.gpr[GPR_RCX] = 5;
     state.exit = (struct vcpu_exit){ .reason = EXIT_IO };
     for (unsigned i = 0; i < 10 && state.rip == CODE; i++) {
-        exit_string_io(&vm);
+        exit_string_io(vcpu);
     }
     assert_int_equal(seen_count, 5);
     for (unsigned i = 0; i < 5; i++) {

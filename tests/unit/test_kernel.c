@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sources: hypervisor/kernel/memory.c hypervisor/kernel/log.c hypervisor/kernel/thread.c hypervisor/kernel/task.c hypervisor/kernel/ipc.c hypervisor/kernel/sched.c hypervisor/kernel/timeout.c hypervisor/kernel/map.c hypervisor/kernel/syscall.c hypervisor/kernel/console.c hypervisor/kernel/without_virt.c hypervisor/lib/string.c hypervisor/lib/format.c tests/unit/fake/arch.c */
+/* sources: hypervisor/kernel/memory.c hypervisor/kernel/log.c hypervisor/kernel/thread.c hypervisor/kernel/task.c hypervisor/kernel/ending.c hypervisor/kernel/ipc.c hypervisor/kernel/sched.c hypervisor/kernel/timeout.c hypervisor/kernel/window.c hypervisor/kernel/remote.c hypervisor/kernel/map.c hypervisor/kernel/rights.c hypervisor/kernel/irq.c hypervisor/kernel/reclaim.c hypervisor/kernel/syscall.c hypervisor/kernel/console.c hypervisor/kernel/without_virt.c hypervisor/lib/string.c hypervisor/lib/format.c tests/unit/fake/arch.c */
 /* cflags: -Itests/unit/fake */
-/* Scheduling, messages, events, deadlines and grants, on the fake machine. */
+/* Scheduling, messages, events, deadlines and exceptions, on the fake machine. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,6 @@
 #include "abi/layout.h"
 #include "fake.h"
 #include "kernel/ipc.h"
-#include "kernel/map.h"
 
 static struct cpu *cpu;
 static struct task *root, *child, *other;
@@ -124,7 +123,7 @@ static void test_only_the_called_may_answer(void **state)
     fake_call(client, SYS_IPC_CALL, server->id, TSC_NEVER, 0, 0, 0, 0);
     thread_wake(cpu->current);
     arch_activate(cpu, impostor);
-    ready_remove(&cpu->ready, impostor);
+    ready_remove(impostor);
     fake_call(impostor, SYS_IPC_REPLY_WAIT, client->id, TSC_NEVER, 0, 0, 0, 0);
     assert_int_equal(fake_status(impostor), STATUS_BAD_ID);
     assert_int_equal(client->state, THREAD_CALLING);
@@ -171,26 +170,26 @@ static void test_wait_ends_at_its_deadline(void **state)
 static void test_timeouts_stay_sorted(void **state)
 {
     struct thread *thread[30];
+    struct ready_queue *root_queue = cpu->queue[0];
 
     (void)state;
     srand(2);
     for (int i = 0; i < 30; i++) {
         thread[i] = fake_thread(root, 1);
-        timeout_add(&cpu->timeouts, thread[i], (tsc_time)(rand() % 50));
+        timeout_add(&root_queue->timeouts, thread[i], (tsc_time)(rand() % 50));
     }
     for (int i = 0; i < 30; i += 3) {
-        timeout_remove(&cpu->timeouts, thread[i]);
-        timeout_remove(&cpu->timeouts, thread[i]);
+        timeout_remove(&root_queue->timeouts, thread[i]);
     }
     tsc_time last = 0;
 
     for (int i = 0; i < 20; i++) {
-        struct thread *next = timeout_expired(&cpu->timeouts, 100);
+        struct thread *next = timeout_expired(&root_queue->timeouts, 100);
 
         assert_true(next->deadline >= last);
         last = next->deadline;
     }
-    assert_null(timeout_expired(&cpu->timeouts, TSC_NEVER));
+    assert_null(timeout_expired(&root_queue->timeouts, TSC_NEVER));
 }
 
 static void test_events_are_collected_and_wake(void **state)
@@ -224,8 +223,7 @@ static void test_end_of_a_task_reaches_its_parent_and_partners(void **state)
     fake_run(cpu);
     fake_call(parent, SYS_IPC_CALL, server->id, TSC_NEVER, 0, 0, 0, 0);
     assert_ptr_equal(cpu->current, server);
-    assert_ptr_equal(kernel_exception(server, 13, 0, 0), parent);
-    arch_activate(cpu, parent);
+    assert_ptr_equal(fake_go(cpu, kernel_exception(server, 13, 0, 0)), parent);
     assert_int_equal(fake_status(parent), STATUS_BAD_ID);
     assert_int_equal(parent->events, EVENT_CHILD);
     assert_int_equal(second->state, THREAD_DEAD);
@@ -246,9 +244,12 @@ static void test_end_of_a_task_ends_all_below_it(void **state)
     struct thread *top = fake_thread(root, 100), *main = fake_thread(first, 90);
     struct thread *lowest = fake_thread(third, 80), *stranger = fake_thread(other, 70);
 
-    task_end(first, TASK_ENDED, 7, 0);
-    assert_int_equal(second->state, TASK_ENDED);
-    assert_int_equal(third->state, TASK_ENDED);
+    assert_ptr_equal(fake_run(cpu), top);
+    fake_call(top, SYS_TASK_STOP, first->id, 0, 0, 0, 0, 0);
+    assert_int_equal(fake_status(top), STATUS_OK);
+    assert_int_equal(first->state, TASK_STOPPED);
+    assert_int_equal(second->state, TASK_STOPPED);
+    assert_int_equal(third->state, TASK_STOPPED);
     assert_int_equal(main->state, THREAD_DEAD);
     assert_int_equal(lowest->state, THREAD_DEAD);
     assert_int_equal(top->events, EVENT_CHILD);
@@ -262,8 +263,13 @@ static void test_thread_create_checks(void **state)
     struct thread *self = fake_thread(child, 100);
 
     fake_run(cpu);
+    child->priority = 100;
     fake_call(self, SYS_THREAD_CREATE, child->id, 0x400000, 0x500000, 101, 7, 0);
-    assert_int_equal(fake_status(self), STATUS_BAD_ARGUMENT); /* above its own priority */
+    assert_int_equal(fake_status(self), STATUS_BAD_ARGUMENT); /* above its task's */
+    fake_call(self, SYS_THREAD_CREATE, child->id, 0x400000, 0x500000, 1 | 1 << 8, 7, 0);
+    assert_int_equal(fake_status(self), STATUS_BAD_ARGUMENT); /* no such processor */
+    fake_call(self, SYS_THREAD_CREATE, child->id, 0x400000, 0x500000, 1, 7, 99);
+    assert_int_equal(fake_status(self), STATUS_BAD_ARGUMENT); /* no such handler */
     fake_call(self, SYS_THREAD_CREATE, child->id, USER_TOP, 0x500000, 1, 7, 0);
     assert_int_equal(fake_status(self), STATUS_BAD_ARGUMENT);
     fake_call(self, SYS_THREAD_CREATE, root->id, 0x400000, 0x500000, 1, 7, 0);
@@ -271,11 +277,25 @@ static void test_thread_create_checks(void **state)
     fake_call(self, SYS_THREAD_CREATE, child->id, 0x400000, 0x500000, 1, 7, 0);
     assert_int_equal(fake_status(self), STATUS_OK);
     assert_non_null(thread_find((thread_id)self->arch.frame.arg[0]));
+    assert_int_equal(self->arch.frame.arg[1], self->id);
+    fake_call(self, SYS_THREAD_CREATE, 0, 0x400000, 0x500000, 1, 7, 0); /* its own task */
+    assert_int_equal(fake_status(self), STATUS_OK);
     while (fake_status(self) == STATUS_OK) {
         fake_call(self, SYS_THREAD_CREATE, child->id, 0x400000, 0x500000, 1, 7, 0);
     }
     assert_int_equal(fake_status(self), STATUS_NO_MEMORY); /* its quota, not the machine's */
     assert_true(memory_free() > 100);
+}
+
+static void test_a_higher_thread_that_a_call_makes_ready_runs(void **state)
+{
+    (void)state;
+    struct thread *self = fake_thread(child, 100), *next;
+
+    fake_run(cpu);
+    next = fake_call(self, SYS_THREAD_CREATE, 0, 0x400000, 0x500000, 101, 7, 0);
+    assert_int_equal(next->priority, 101);
+    assert_int_equal(fake_status(self), STATUS_OK);
 }
 
 static void test_bad_calls(void **state)
@@ -292,8 +312,14 @@ static void test_bad_calls(void **state)
     assert_int_equal(fake_status(self), STATUS_DENIED);
     fake_call(self, SYS_VM_CREATE, 0, 0, 0, 0, 0, 0);
     assert_int_equal(fake_status(self), STATUS_UNSUPPORTED);
-    fake_call(self, SYS_TASK_CREATE, 1000, 0, 0, 0, 0, 0);
+    fake_call(self, SYS_TASK_CREATE, 1000, 1, 0, 1, 0, 0);
     assert_int_equal(fake_status(self), STATUS_NO_MEMORY);
+    fake_call(self, SYS_TASK_CREATE, 10, 2, 0, 1, 0, 0);
+    assert_int_equal(fake_status(self), STATUS_BAD_ARGUMENT); /* not its processor */
+    fake_call(self, SYS_TASK_CREATE, 10, 1, 1, 1, 0, 0);
+    assert_int_equal(fake_status(self), STATUS_BAD_ARGUMENT); /* no such time partition */
+    fake_call(self, SYS_TASK_CREATE, 10, 1, 0, 0, 0, 0);
+    assert_int_equal(fake_status(self), STATUS_BAD_ARGUMENT); /* no priority */
 }
 
 static void test_failed_task_create_gives_everything_back(void **state)
@@ -303,54 +329,126 @@ static void test_failed_task_create_gives_everything_back(void **state)
     struct task *task;
 
     for (uint64_t frames = 0; frames < 2; frames++) {
-        assert_int_equal(task_create(root, frames, &task), STATUS_NO_MEMORY);
+        const struct task_setup small = {.frames = frames, .processors = 1, .priority = 1};
+
+        assert_int_equal(task_create(root, &small, &task), STATUS_NO_MEMORY);
         assert_int_equal(memory_free(), before);
         assert_int_equal(root->quota.used, used);
     }
 }
 
-/* ---- Grants ---------------------------------------------------------------------------------- */
+/* ---- Priorities ------------------------------------------------------------------------------ */
 
-#define HERE 0x10000000UL
-
-static void test_grants_need_what_they_give(void **state)
+static void test_a_server_runs_on_its_callers_priority(void **state)
 {
     (void)state;
-    struct thread *self = fake_thread(root, 100);
-    struct mapping mapping;
+    struct thread *server = fake_thread(root, 20);
+    struct thread *client = fake_thread(child, 100);
+    struct thread *middle;
 
-    fake_run(cpu);
-    arch_space_map(&root->space, HERE, 0x700000, 2 * PAGE_SIZE, MEM_READ | MEM_WRITE,
-                   &root->quota);
-    fake_call(self, SYS_MEM_MAP, child->id, HERE, HERE, 3 * PAGE_SIZE, MEM_READ, 0);
-    assert_int_equal(fake_status(self), STATUS_NOT_MAPPED);
-    assert_false(arch_space_lookup(&child->space, HERE, &mapping)); /* all or nothing */
-    fake_call(self, SYS_MEM_MAP, child->id, HERE, HERE, PAGE_SIZE, MEM_ALL, 0);
-    assert_int_equal(fake_status(self), STATUS_DENIED);
-    fake_call(self, SYS_MEM_MAP, child->id, HERE + 1, HERE, PAGE_SIZE, MEM_READ, 0);
-    assert_int_equal(fake_status(self), STATUS_BAD_ARGUMENT);
-    fake_call(self, SYS_MEM_MAP, child->id, HERE, USER_TOP - PAGE_SIZE, 2 * PAGE_SIZE, MEM_READ,
-              0);
-    assert_int_equal(fake_status(self), STATUS_BAD_ARGUMENT);
-    fake_call(self, SYS_MEM_MAP, child->id, HERE, HERE, 2 * PAGE_SIZE, MEM_READ, 0);
-    assert_int_equal(fake_status(self), STATUS_OK);
-    fake_call(self, SYS_MEM_MAP, child->id, HERE, HERE, PAGE_SIZE, MEM_READ, 0);
-    assert_int_equal(fake_status(self), STATUS_EXISTS);
-    assert_true(arch_space_lookup(&child->space, HERE + PAGE_SIZE, &mapping));
-    assert_int_equal(mapping.rights, MEM_READ);
+    assert_ptr_equal(fake_run(cpu), client);
+    assert_ptr_equal(fake_call(client, SYS_IPC_CALL, server->id, TSC_NEVER, 0, 0, 0, 0), server);
+    assert_int_equal(server->priority, 100); /* it had not waited yet */
+    fake_call(server, SYS_IPC_WAIT, 0, TSC_NEVER, 0, 0, 0, 0);
+    middle = fake_thread(other, 60);
+    assert_ptr_equal(kernel_preempted(server), server);
+    assert_ptr_equal(fake_call(server, SYS_IPC_REPLY_WAIT, client->id, TSC_NEVER, 0, 0, 0, 0),
+                     client);
+    assert_int_equal(server->priority, 20);
+    assert_ptr_equal(fake_call(client, SYS_IPC_CALL, server->id, TSC_NEVER, 0, 0, 0, 0), server);
+    assert_int_equal(server->priority, 100);
+    assert_int_equal(middle->state, THREAD_READY);
 }
 
-static void test_what_the_kernel_shares_is_not_given_on(void **state)
+static void test_priority_goes_on_along_a_chain_and_back(void **state)
 {
     (void)state;
-    struct thread *self = fake_thread(root, 100);
-    void *frame = frame_alloc(&root->quota);
+    struct thread *low = fake_thread(root, 10), *middle = fake_thread(root, 20);
+    struct thread *high;
 
+    assert_ptr_equal(fake_run(cpu), middle);
+    assert_ptr_equal(fake_call(middle, SYS_IPC_CALL, low->id, TSC_NEVER, 0, 0, 0, 0), low);
+    high = fake_thread(root, 30);
+    ready_add_front(low);
+    arch_activate(cpu, thread_next(cpu));
+    assert_ptr_equal(cpu->current, high);
+    assert_ptr_equal(fake_call(high, SYS_IPC_CALL, middle->id, 5000, 0, 0, 0, 0), low);
+    assert_int_equal(middle->priority, 30);
+    assert_int_equal(low->priority, 30);
+    fake_now = 5000;
+    kernel_timer(cpu); /* the highest gives up */
+    assert_int_equal(middle->priority, 20);
+    assert_ptr_equal(kernel_preempted(low), high);
+}
+
+static void test_equals_take_turns(void **state)
+{
+    (void)state;
+    struct thread *a = fake_thread(root, 50), *b = fake_thread(root, 50);
+    struct thread *higher = fake_thread(root, 51);
+
+    assert_ptr_equal(fake_run(cpu), higher);
+    assert_ptr_equal(fake_call(higher, SYS_IPC_WAIT, 0, TSC_NEVER, 0, 0, 0, 0), a);
+    assert_int_equal(fake_timer, fake_now + fake_config.time_slice_ns);
+    fake_now = fake_timer;
+    kernel_timer(cpu);
+    assert_ptr_equal(kernel_preempted(a), b);
+    arch_activate(cpu, b);
+    /* The turn ends while its higher helper runs: it is b's that is over. */
+    ipc_signal(higher, 1);
+    assert_ptr_equal(kernel_preempted(b), higher);
+    arch_activate(cpu, higher);
+    assert_ptr_equal(fake_call(higher, SYS_IPC_WAIT, 0, TSC_NEVER, 0, 0, 0, 0), b);
+    fake_now += fake_config.time_slice_ns;
+    kernel_timer(cpu);
+    assert_ptr_equal(kernel_preempted(b), a);
+}
+
+/* ---- Exceptions ------------------------------------------------------------------------------ */
+
+static void test_exceptions_are_messages_to_the_handler(void **state)
+{
+    (void)state;
+    struct thread *handler = fake_thread(root, 100), *thread;
+
+    assert_ptr_equal(fake_run(cpu), handler);
+    fake_call(handler, SYS_THREAD_CREATE, child->id, 0x400000, 0x500000, 90, 7, handler->id);
+    thread = thread_find((thread_id)handler->arch.frame.arg[0]);
+    assert_ptr_equal(fake_call(handler, SYS_IPC_WAIT, 0, TSC_NEVER, 0, 0, 0, 0), thread);
+    thread->arch.frame.status = 0x1234;
+    assert_ptr_equal(fake_go(cpu, kernel_exception(thread, 14, 7, 0xbad)), handler);
+    assert_int_equal(handler->arch.frame.arg[0], thread->id);
+    assert_int_equal(handler->arch.frame.arg[1], MESSAGE_EXCEPTION);
+    assert_int_equal(handler->arch.frame.arg[2], 14 | 7UL << 32);
+    assert_int_equal(handler->arch.frame.arg[3], 0xbad);
+    assert_int_equal(handler->arch.frame.arg[4], 0x400000);
+    assert_ptr_equal(fake_call(handler, SYS_IPC_REPLY_WAIT, thread->id, TSC_NEVER,
+                               EXCEPTION_GO_TO, 0x401000, 0x500000, 0),
+                     thread);
+    assert_int_equal(thread->arch.frame.rip, 0x401000);
+    assert_int_equal(thread->arch.frame.status, 0x1234); /* its registers are its own */
+    assert_ptr_equal(fake_go(cpu, kernel_exception(thread, 6, 0, 0)), handler);
+    assert_ptr_equal(fake_call(handler, SYS_IPC_REPLY_WAIT, thread->id, TSC_NEVER, EXCEPTION_END,
+                               0, 0, 0),
+                     cpu->idle);
+    assert_int_equal(thread->state, THREAD_DEAD);
+    assert_int_equal(child->state, TASK_RUNS);
+}
+
+static void test_whose_handler_is_gone_stops(void **state)
+{
+    (void)state;
+    struct thread *handler = fake_thread(other, 100), *thread = fake_thread(child, 90);
+    struct thread *parent = fake_thread(root, 80);
+
+    thread->handler = handler->id;
     fake_run(cpu);
-    arch_space_map(&root->space, HERE, arch_pool_physical(frame), PAGE_SIZE,
-                   MEM_READ | MEM_WRITE, &root->quota);
-    fake_call(self, SYS_MEM_MAP, child->id, HERE, HERE, PAGE_SIZE, MEM_READ, 0);
-    assert_int_equal(fake_status(self), STATUS_DENIED);
+    fake_call(handler, SYS_IPC_WAIT, 0, TSC_NEVER, 0, 0, 0, 0);
+    assert_ptr_equal(fake_go(cpu, kernel_exception(thread, 14, 7, 0xbad)), handler);
+    assert_ptr_equal(fake_call(handler, SYS_TASK_END, 0, 0, 0, 0, 0, 0), parent);
+    assert_int_equal(thread->state, THREAD_STOPPED);
+    fake_call(parent, SYS_TASK_STOP, child->id, 0, 0, 0, 0, 0);
+    assert_int_equal(thread->state, THREAD_DEAD);
 }
 
 int main(void)
@@ -369,10 +467,14 @@ int main(void)
         cmocka_unit_test_setup(test_end_of_a_task_reaches_its_parent_and_partners, setup),
         cmocka_unit_test_setup(test_end_of_a_task_ends_all_below_it, setup),
         cmocka_unit_test_setup(test_thread_create_checks, setup),
+        cmocka_unit_test_setup(test_a_higher_thread_that_a_call_makes_ready_runs, setup),
         cmocka_unit_test_setup(test_bad_calls, setup),
         cmocka_unit_test_setup(test_failed_task_create_gives_everything_back, setup),
-        cmocka_unit_test_setup(test_grants_need_what_they_give, setup),
-        cmocka_unit_test_setup(test_what_the_kernel_shares_is_not_given_on, setup),
+        cmocka_unit_test_setup(test_a_server_runs_on_its_callers_priority, setup),
+        cmocka_unit_test_setup(test_priority_goes_on_along_a_chain_and_back, setup),
+        cmocka_unit_test_setup(test_equals_take_turns, setup),
+        cmocka_unit_test_setup(test_exceptions_are_messages_to_the_handler, setup),
+        cmocka_unit_test_setup(test_whose_handler_is_gone_stops, setup),
     };
     return cmocka_run_group_tests_name("kernel", tests, NULL, NULL);
 }

@@ -151,11 +151,12 @@ static void starts_in_long_mode(void **state)
     const struct boot_entry entry = { .rip = 0x1000200, .rsp = 0x6000, .rsi = 0x7000 };
 
     memset(&vcpu, 0xff, sizeof(vcpu));
-    boot_start_state(&vcpu, &entry);
+    boot_start_state(&vcpu, &entry, 3);
     assert_int_equal(vcpu.dirty, BOOT_STATE);
     assert_int_equal(vcpu.xcr0, 1);
     assert_int_equal(vcpu.rip, 0x1000200);
     assert_int_equal(vcpu.gpr[GPR_RSI], 0x7000);
+    assert_int_equal(vcpu.gpr[GPR_RDI], 3);
     assert_int_equal(vcpu.rflags, 2);
     assert_int_equal(vcpu.cr0, 0x80010031);
     assert_int_equal(vcpu.efer, 0x500);
@@ -289,7 +290,6 @@ static void loads_a_mini_guest(void **state)
 
     assert_null(mini_load(&f->ram, (struct boot_image){ code, sizeof(code) }, "x", &f->entry));
     assert_int_equal(f->entry.rip, 0x100000);
-    assert_int_equal(f->entry.rdi, RAM_SIZE);
     assert_memory_equal(f->ram.host + 0x100000, code, sizeof(code));
     assert_non_null(mini_load(&f->ram, (struct boot_image){ NULL, 0 }, "", &f->entry));
     assert_non_null(

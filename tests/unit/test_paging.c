@@ -16,7 +16,6 @@
 #include "kernel/memory.h"
 #include "x86/kernel_space.h"
 #include "x86/paging_format.h"
-#include "x86/tlb.h"
 
 #define POOL_PAGES 4096UL
 #define POOL_PHYSICAL 0x10000000UL
@@ -25,10 +24,6 @@
 /* ---- What paging.c needs of the machine ---------------------------------------------------- */
 
 static uint8_t *pool;
-static struct {
-    unsigned invalidated, abandoned;
-    uint64_t address, size;
-} tlb;
 
 phys_addr arch_pool_physical(const void *pointer)
 {
@@ -51,20 +46,6 @@ void kernel_space_share(uint64_t *root)
     }
 }
 
-void tlb_invalidate(const struct arch_space *space, uint64_t address, uint64_t size)
-{
-    assert_true(space->format->user);
-    tlb.invalidated++;
-    tlb.address = address;
-    tlb.size = size;
-}
-
-void tlb_abandon(const struct arch_space *space)
-{
-    assert_true(space->format->user);
-    tlb.abandoned++;
-}
-
 void panic(const char *format, ...)
 {
     fail_msg("panic: %s", format);
@@ -79,7 +60,6 @@ static void reset(uint64_t frames)
 {
     memory_init(pool, POOL_PAGES * PAGE_SIZE);
     quota = (struct quota){.limit = frames};
-    memset(&tlb, 0, sizeof(tlb));
     page_largest_ept = 2;
     paging_format_init(true);
 }
@@ -104,6 +84,54 @@ static struct arch_space make(const struct page_format *format)
 
     assert_int_equal(arch_space_init(&space, format, &quota), STATUS_OK);
     return space;
+}
+
+/* The bounded functions, again and again. Each must come on, or say why not. */
+static enum status unmap_all(struct arch_space *space, uint64_t address, uint64_t size)
+{
+    enum status status = STATUS_OK;
+    bool changed;
+
+    for (uint64_t done; size > 0 && status == STATUS_OK; address += done, size -= done) {
+        status = arch_space_unmap(space, address, size, &quota, &done, &changed);
+        assert_true(done <= size && (done > 0 || changed || status != STATUS_OK));
+    }
+    return status;
+}
+
+/* With what was mapped before an error taken back. */
+static enum status map_all(struct arch_space *space, uint64_t address, uint64_t physical,
+                           uint64_t size, unsigned rights)
+{
+    enum status status = STATUS_OK;
+    uint64_t at = 0;
+
+    for (uint64_t done; at < size && status == STATUS_OK; at += done) {
+        status = arch_space_map(space, address + at, physical + at, size - at, rights, &quota,
+                                &done);
+        assert_true(done <= size - at && (done > 0 || status != STATUS_OK));
+    }
+    if (status != STATUS_OK && at > 0) {
+        assert_int_equal(unmap_all(space, address, at), STATUS_OK); /* whole pages: no split */
+    }
+    return status;
+}
+
+static void revoke_all(struct arch_space *space, uint64_t physical, uint64_t size)
+{
+    uint64_t address = 0, steps = 0;
+    bool changed;
+
+    do {
+        arch_space_revoke(space, address, physical, size, &quota, &address, &changed);
+        assert_true(++steps < 1000000);
+    } while (address != 0);
+}
+
+static void destroy(struct arch_space *space)
+{
+    while (!arch_space_destroy(space, &quota)) {
+    }
 }
 
 static void expect(const struct arch_space *space, uint64_t address, uint64_t physical,
@@ -172,8 +200,8 @@ static void test_largest_pages(void **state)
     reset(64);
     struct arch_space space = make(&page_format_host);
 
-    assert_int_equal(arch_space_map(&space, GIB - 2 * MIB - PAGE_SIZE, 3 * GIB - 2 * MIB - PAGE_SIZE,
-                                    GIB + 2 * MIB + 2 * PAGE_SIZE, MEM_READ, &quota),
+    assert_int_equal(map_all(&space, GIB - 2 * MIB - PAGE_SIZE, 3 * GIB - 2 * MIB - PAGE_SIZE,
+                                    GIB + 2 * MIB + 2 * PAGE_SIZE, MEM_READ),
                      STATUS_OK);
     expect_nothing(&space, GIB - 2 * MIB - 2 * PAGE_SIZE);
     expect(&space, GIB - 2 * MIB - PAGE_SIZE, 3 * GIB - 2 * MIB - PAGE_SIZE, PAGE_SIZE, MEM_READ);
@@ -181,7 +209,7 @@ static void test_largest_pages(void **state)
     expect(&space, GIB + 0x123456, 3 * GIB + 0x123456, GIB, MEM_READ);
     expect(&space, 2 * GIB, 4 * GIB, PAGE_SIZE, MEM_READ);
     expect_nothing(&space, 2 * GIB + PAGE_SIZE);
-    arch_space_destroy(&space, &quota);
+    destroy(&space);
     assert_int_equal(quota.used, 0);
 }
 
@@ -192,10 +220,10 @@ static void test_no_gigabyte_pages(void **state)
     paging_format_init(false);
     struct arch_space space = make(&page_format_npt);
 
-    assert_int_equal(arch_space_map(&space, 0, 0, GIB, MEM_ALL, &quota), STATUS_OK);
+    assert_int_equal(map_all(&space, 0, 0, GIB, MEM_ALL), STATUS_OK);
     expect(&space, 0, 0, LARGE_PAGE_SIZE, MEM_ALL);
     assert_int_equal(quota.used, 3);
-    arch_space_destroy(&space, &quota);
+    destroy(&space);
 }
 
 static void test_physical_alignment_counts(void **state)
@@ -204,9 +232,9 @@ static void test_physical_alignment_counts(void **state)
     reset(64);
     struct arch_space space = make(&page_format_ept);
 
-    assert_int_equal(arch_space_map(&space, 0, PAGE_SIZE, 2 * MIB, MEM_ALL, &quota), STATUS_OK);
+    assert_int_equal(map_all(&space, 0, PAGE_SIZE, 2 * MIB, MEM_ALL), STATUS_OK);
     expect(&space, 2 * MIB - 1, 2 * MIB + PAGE_SIZE - 1, PAGE_SIZE, MEM_ALL);
-    arch_space_destroy(&space, &quota);
+    destroy(&space);
 }
 
 static void test_split(void **state)
@@ -215,19 +243,17 @@ static void test_split(void **state)
     reset(64);
     struct arch_space space = make(&page_format_ept);
 
-    assert_int_equal(arch_space_map(&space, 0, 5 * GIB, GIB, MEM_READ | MEM_EXECUTE, &quota),
+    assert_int_equal(map_all(&space, 0, 5 * GIB, GIB, MEM_READ | MEM_EXECUTE),
                      STATUS_OK);
-    assert_int_equal(arch_space_unmap(&space, 3 * MIB, PAGE_SIZE, &quota), STATUS_OK);
+    assert_int_equal(unmap_all(&space, 3 * MIB, PAGE_SIZE), STATUS_OK);
     expect_nothing(&space, 3 * MIB);
     expect(&space, 3 * MIB - 1, 5 * GIB + 3 * MIB - 1, PAGE_SIZE, MEM_READ | MEM_EXECUTE);
     expect(&space, 3 * MIB + PAGE_SIZE, 5 * GIB + 3 * MIB + PAGE_SIZE, PAGE_SIZE,
            MEM_READ | MEM_EXECUTE);
     expect(&space, 4 * MIB, 5 * GIB + 4 * MIB, LARGE_PAGE_SIZE, MEM_READ | MEM_EXECUTE);
-    assert_int_equal(arch_space_unmap(&space, 0, GIB, &quota), STATUS_OK);
+    assert_int_equal(unmap_all(&space, 0, GIB), STATUS_OK);
     assert_int_equal(quota.used, 1);
-    assert_int_equal(tlb.invalidated, 0); /* the VM's owner flushes */
-    arch_space_destroy(&space, &quota);
-    assert_int_equal(tlb.abandoned, 0);
+    destroy(&space);
 }
 
 static void test_exists_changes_nothing(void **state)
@@ -236,15 +262,15 @@ static void test_exists_changes_nothing(void **state)
     reset(64);
     struct arch_space space = make(&page_format_host);
 
-    assert_int_equal(arch_space_map(&space, 8 * MIB, 0, PAGE_SIZE, MEM_READ, &quota), STATUS_OK);
+    assert_int_equal(map_all(&space, 8 * MIB, 0, PAGE_SIZE, MEM_READ), STATUS_OK);
     uint64_t used = quota.used;
 
-    assert_int_equal(arch_space_map(&space, 2 * MIB, 0, 8 * MIB, MEM_READ, &quota), STATUS_EXISTS);
+    assert_int_equal(map_all(&space, 2 * MIB, 0, 8 * MIB, MEM_READ), STATUS_EXISTS);
     assert_int_equal(quota.used, used);
     expect_nothing(&space, 2 * MIB);
     expect_nothing(&space, 8 * MIB - 1);
     expect(&space, 8 * MIB, 0, PAGE_SIZE, MEM_READ);
-    arch_space_destroy(&space, &quota);
+    destroy(&space);
 }
 
 /* Whatever the quota, a call that does not fit leaves nothing behind. */
@@ -254,8 +280,8 @@ static void test_no_memory_changes_nothing(void **state)
     for (uint64_t frames = 1; frames < 12; frames++) {
         reset(frames);
         struct arch_space space = make(&page_format_npt);
-        enum status status = arch_space_map(&space, 511 * GIB + 1022 * MIB, PAGE_SIZE, 8 * MIB,
-                                            MEM_ALL, &quota);
+        enum status status = map_all(&space, 511 * GIB + 1022 * MIB, PAGE_SIZE, 8 * MIB,
+                                            MEM_ALL);
 
         if (status != STATUS_OK) {
             assert_int_equal(status, STATUS_NO_MEMORY);
@@ -265,10 +291,59 @@ static void test_no_memory_changes_nothing(void **state)
             assert_int_equal(frames, 9); /* root, 2 + 2 on the way down, 4 last ones */
             break;
         }
-        arch_space_destroy(&space, &quota);
+        destroy(&space);
         assert_int_equal(quota.used, 0);
     }
     assert_int_equal(quota.limit, 9);
+}
+
+static void test_revoke_takes_all_aliases_and_nothing_else(void **state)
+{
+    (void)state;
+    reset(64);
+    struct arch_space space = make(&page_format_host);
+
+    map_all(&space, GIB, 5 * GIB, GIB, MEM_READ);
+    map_all(&space, 3 * MIB, 5 * GIB + 3 * MIB, PAGE_SIZE, MEM_ALL);
+    map_all(&space, 10 * GIB, 6 * GIB, 4 * MIB, MEM_ALL);
+    revoke_all(&space, 5 * GIB + 3 * MIB, PAGE_SIZE);
+    expect_nothing(&space, 3 * MIB);
+    expect_nothing(&space, GIB + 3 * MIB);
+    expect(&space, GIB + 3 * MIB - 1, 5 * GIB + 3 * MIB - 1, PAGE_SIZE, MEM_READ);
+    expect(&space, GIB + 4 * MIB, 5 * GIB + 4 * MIB, LARGE_PAGE_SIZE, MEM_READ);
+    expect(&space, 10 * GIB, 6 * GIB, LARGE_PAGE_SIZE, MEM_ALL);
+    destroy(&space);
+    assert_int_equal(quota.used, 0);
+}
+
+static void test_revoke_without_memory_takes_the_whole_page(void **state)
+{
+    (void)state;
+    reset(3); /* root and two tables */
+    struct arch_space space = make(&page_format_npt);
+
+    assert_int_equal(map_all(&space, 0, 4 * MIB, 4 * MIB, MEM_ALL), STATUS_OK);
+    revoke_all(&space, 5 * MIB, PAGE_SIZE);
+    expect_nothing(&space, 0);
+    expect(&space, 2 * MIB, 6 * MIB, LARGE_PAGE_SIZE, MEM_ALL);
+    destroy(&space);
+}
+
+/* The place where it goes on is 0 again, and that is not the end. */
+static void test_revoke_goes_on_behind_a_split_at_0(void **state)
+{
+    (void)state;
+    reset(64);
+    struct arch_space space = make(&page_format_ept);
+
+    assert_int_equal(map_all(&space, 0, 4 * GIB, GIB, MEM_ALL), STATUS_OK);
+    revoke_all(&space, 4 * GIB, PAGE_SIZE);
+    revoke_all(&space, 4 * GIB + 5 * MIB, PAGE_SIZE);
+    expect_nothing(&space, 0);
+    expect(&space, PAGE_SIZE, 4 * GIB + PAGE_SIZE, PAGE_SIZE, MEM_ALL);
+    expect_nothing(&space, 5 * MIB);
+    destroy(&space);
+    assert_int_equal(quota.used, 0);
 }
 
 static void test_kernel_half(void **state)
@@ -282,14 +357,11 @@ static void test_kernel_half(void **state)
     assert_int_equal(root[255], 0);
     expect_nothing(&space, 0xffff800000000000);
     expect_nothing(&space, 1UL << 47);
-    assert_int_equal(arch_space_map(&space, 0x7ffffffff000, 0, PAGE_SIZE, MEM_READ, &quota),
+    assert_int_equal(map_all(&space, 0x7ffffffff000, 0, PAGE_SIZE, MEM_READ),
                      STATUS_OK);
-    assert_int_equal(arch_space_unmap(&space, 0, 1UL << 47, &quota), STATUS_OK);
-    assert_int_equal(tlb.invalidated, 1);
-    assert_int_equal(tlb.size, 1UL << 47);
+    assert_int_equal(unmap_all(&space, 0, 1UL << 47), STATUS_OK);
     assert_int_equal(quota.used, 1);
-    arch_space_destroy(&space, &quota); /* leaves the kernel's tables alone */
-    assert_int_equal(tlb.abandoned, 1);
+    destroy(&space); /* leaves the kernel's tables alone */
     assert_int_equal(quota.used, 0);
 }
 
@@ -359,8 +431,8 @@ static void random_map(struct arch_space *space, uint64_t first, uint64_t count)
     for (uint64_t i = 0; i < count && !taken; i++) {
         taken = model.physical[first + i] != 0;
     }
-    enum status status = arch_space_map(space, MODEL_BASE + first * PAGE_SIZE, physical,
-                                        count * PAGE_SIZE, r, &quota);
+    enum status status = map_all(space, MODEL_BASE + first * PAGE_SIZE, physical,
+                                        count * PAGE_SIZE, r);
 
     if (status == STATUS_OK) {
         assert_false(taken);
@@ -377,7 +449,7 @@ static void random_map(struct arch_space *space, uint64_t first, uint64_t count)
 static void random_unmap(struct arch_space *space, uint64_t first, uint64_t count)
 {
     enum status status =
-        arch_space_unmap(space, MODEL_BASE + first * PAGE_SIZE, count * PAGE_SIZE, &quota);
+        unmap_all(space, MODEL_BASE + first * PAGE_SIZE, count * PAGE_SIZE);
     uint64_t done = 0;
 
     if (status == STATUS_NO_MEMORY) {
@@ -399,6 +471,30 @@ static void random_unmap(struct arch_space *space, uint64_t first, uint64_t coun
     }
 }
 
+/* Takes physical memory out wherever it is mapped. What else of a large page has gone, because
+ * the quota could not pay for splitting it, is forgotten too. */
+static void random_revoke(struct arch_space *space, uint64_t first, uint64_t count)
+{
+    uint64_t physical = 4 * GIB + first * PAGE_SIZE, size = count * PAGE_SIZE;
+    bool is_short = quota.limit < 100;
+
+    revoke_all(space, physical, size);
+    for (uint64_t page = 0; page < MODEL_PAGES; page++) {
+        struct mapping mapping;
+
+        if (model.physical[page] == 0) {
+            continue;
+        }
+        if (model.physical[page] - 1 >= physical && model.physical[page] - 1 < physical + size) {
+            model.physical[page] = 0;
+            check_page(space, page);
+        } else if (is_short &&
+                   !arch_space_lookup(space, MODEL_BASE + page * PAGE_SIZE, &mapping)) {
+            model.physical[page] = 0;
+        }
+    }
+}
+
 static void run_model(const struct page_format *format, uint64_t frames, unsigned seed)
 {
     reset(frames);
@@ -412,6 +508,8 @@ static void run_model(const struct page_format *format, uint64_t frames, unsigne
         pick(&first, &count);
         if (rand() % 2) {
             random_map(&space, first, count);
+        } else if (i % 100 == 0) {
+            random_revoke(&space, first, count);
         } else {
             random_unmap(&space, first, count);
         }
@@ -421,10 +519,10 @@ static void run_model(const struct page_format *format, uint64_t frames, unsigne
         check_page(&space, page);
     }
     quota.limit = POOL_PAGES;
-    assert_int_equal(arch_space_unmap(&space, MODEL_BASE, MODEL_PAGES * PAGE_SIZE, &quota),
+    assert_int_equal(unmap_all(&space, MODEL_BASE, MODEL_PAGES * PAGE_SIZE),
                      STATUS_OK);
     assert_int_equal(quota.used, 1);
-    arch_space_destroy(&space, &quota);
+    destroy(&space);
     assert_int_equal(quota.used, 0);
 }
 
@@ -449,6 +547,9 @@ int main(void)
         cmocka_unit_test(test_split),
         cmocka_unit_test(test_exists_changes_nothing),
         cmocka_unit_test(test_no_memory_changes_nothing),
+        cmocka_unit_test(test_revoke_takes_all_aliases_and_nothing_else),
+        cmocka_unit_test(test_revoke_without_memory_takes_the_whole_page),
+        cmocka_unit_test(test_revoke_goes_on_behind_a_split_at_0),
         cmocka_unit_test(test_kernel_half),
         cmocka_unit_test(test_random),
     };

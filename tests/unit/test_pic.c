@@ -454,6 +454,47 @@ static void wide_accesses_are_two_bytes(void **state)
     assert_int_equal(in(0xa1), 0x5a);
 }
 
+/* Another vCPU changes the pair between the offer of a vector and the first one's taking it. */
+static void taking_what_was_offered(void **state)
+{
+    (void)state;
+    linux_init(1, 0);
+    raise(4);
+    assert_int_equal(pic_peek(&pic), 0x34);
+    raise(1);
+    assert_int_equal(pic_peek(&pic), 0x31);
+    pic_take(&pic, 0x34);
+    assert_int_equal(pic.master.isr, 1 << 4);
+    assert_int_equal(pic.master.irr, 1 << 1); /* the edge of 4 is spent */
+    assert_int_equal(take(), 0x31);
+    out(0x20, 0x20);
+    out(0x20, 0x20);
+    assert_int_equal(pic.master.isr, 0);
+
+    raise(12);
+    raise(0);
+    pic_take(&pic, 0x3c);
+    assert_int_equal(pic.master.isr, 1 << 2);
+    assert_int_equal(pic.slave.isr, 1 << 4);
+    assert_int_equal(pic.slave.irr, 0);
+    assert_int_equal(take(), 0x30);
+    out(0x20, 0x20);
+    out(0x20, 0x20);
+    out(0xa0, 0x20);
+
+    raise(5);
+    pic_take(&pic, 0x35); /* unchanged: like pic_ack */
+    assert_int_equal(pic.master.isr, 1 << 5);
+    out(0x20, 0x20);
+    raise(3);
+    out(0x20, 0x11); /* the vectors are others' now: nothing is in service */
+    out(0x21, 0x50);
+    out(0x21, 0x04);
+    out(0x21, 0x01);
+    pic_take(&pic, 0x33);
+    assert_int_equal(pic.master.isr, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -478,6 +519,7 @@ int main(void)
         cmocka_unit_test_setup(special_fully_nested_mode, setup),
         cmocka_unit_test_setup(polling, setup),
         cmocka_unit_test_setup(status_reads, setup),
+        cmocka_unit_test_setup(taking_what_was_offered, setup),
         cmocka_unit_test_setup(wide_accesses_are_two_bytes, setup),
     };
 

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "abi/health.h"
 #include "code.h"
 #include "exits.h"
 #include "lib/user/syscall.h"
@@ -29,6 +30,7 @@
 enum call { VCPU_RUN, IPC_WAIT };
 
 static struct vm vm;
+static struct vcpu *const vcpu = &vm.vcpu[0];
 static struct vcpu_state page;
 static struct console_channel channel;
 static const struct vm_config *config;
@@ -74,9 +76,9 @@ static struct message events(void)
     return (struct message){ .kind = MESSAGE_EVENTS, .word = { EVENT_CONSOLE_INPUT } };
 }
 
-struct message sys_vcpu_run(thread_id vcpu, tsc_time deadline)
+struct message sys_vcpu_run(thread_id thread, tsc_time deadline)
 {
-    assert_int_equal(vcpu, VCPU);
+    assert_int_equal(thread, VCPU);
     step++;
     return script(VCPU_RUN, deadline);
 }
@@ -87,18 +89,25 @@ struct message sys_ipc_wait(tsc_time deadline)
     return script(IPC_WAIT, deadline);
 }
 
-int64_t sys_vcpu_state_get(thread_id vcpu, uint32_t groups)
+int64_t sys_vcpu_state_get(thread_id thread, uint32_t groups)
 {
-    assert_int_equal(vcpu, VCPU);
+    assert_int_equal(thread, VCPU);
     got |= groups;
     page.valid |= groups;
     return STATUS_OK;
 }
 
-int64_t sys_vcpu_recall(thread_id vcpu)
+int64_t sys_vcpu_recall(thread_id thread)
 {
-    assert_int_equal(vcpu, VCPU);
+    assert_int_equal(thread, VCPU);
     recalls++;
+    return STATUS_OK;
+}
+
+int64_t sys_event_signal(thread_id to, uint64_t bits)
+{
+    (void)to;
+    (void)bits;
     return STATUS_OK;
 }
 
@@ -120,24 +129,24 @@ static struct cpuid_leaf read_cpuid(void *context, uint32_t leaf, uint32_t suble
 }
 const struct cpuid_host cpuid_processor = { .read = read_cpuid };
 
-uint32_t code_length(struct vm *unused)
+uint32_t code_length(struct vcpu *unused)
 {
     (void)unused;
     return 2;
 }
 
-void code_fetch(struct vm *unused, struct code *code)
+void code_fetch(struct vcpu *unused, struct code *code)
 {
     (void)unused;
     *code = (struct code){ .length = 0 };
 }
 
-void exit_memory(struct vm *unused)
+void exit_memory(struct vcpu *unused)
 {
     (void)unused;
 }
 
-void exit_string_io(struct vm *unused)
+void exit_string_io(struct vcpu *unused)
 {
     (void)unused;
 }
@@ -180,16 +189,19 @@ static int play(struct message (*with)(enum call call, tsc_time deadline))
     fake_tsc = 1000;
     recalls = got = step = 0;
     script = with;
-    vm.state = &page;
-    vm.vcpu = VCPU;
+    vm.vcpus = 1;
+    vm.stopper = vcpu;
+    vcpu->vm = &vm;
+    vcpu->state = &page;
+    vcpu->thread = VCPU;
     vm.machine.console.channel = &channel;
     vm.machine.console.notify = collect;
     vm.machine.console.wait = collect;
     assert_true(machine_init(&vm.machine, &setup));
-    cpuid_build(&vm.cpuid, &cpuid_processor, 1000000);
+    cpuid_build(&vcpu->cpuid, &cpuid_processor, &(struct cpuid_vcpu){ .tsc_khz = 1000000, .count = 1 });
     int how = setjmp(finish);
     if (how == 0) {
-        vm_run(&vm);
+        vcpu_run(vcpu);
     }
     collect(NULL);
     free(setup.ram.host);
@@ -255,7 +267,7 @@ static void answers_cpuid(void **state)
     (void)state;
     assert_int_equal(play(cpuid_script), SCRIPT_DONE);
     assert_non_null(strstr(output, "vmm: vm0 starts, entry tsc 0x00000000000003e8\r\n"));
-    assert_int_equal(vm.exits[EXIT_CPUID], 2);
+    assert_int_equal(vcpu->exits[EXIT_CPUID], 2);
 }
 
 static struct message timer_script(enum call call, tsc_time deadline)
@@ -449,7 +461,7 @@ static void a_triple_fault_is_a_death(void **state)
     (void)state;
     config = &traced;
     assert_int_equal(play(shutdown_script), TASK_END);
-    assert_true(end_code != 0);
+    assert_int_equal(end_code, HEALTH_END_CODE(HEALTH_VM_SHUTDOWN, 1));
     assert_non_null(strstr(output, "vmm: vm1 dies: triple fault\r\n"));
     assert_non_null(strstr(output, "r15 00000000deadbeef"));
     assert_non_null(strstr(output, "vmm:            1  shutdown\r\n"));

@@ -98,6 +98,18 @@ static void set_line(struct pic_chip *chip, unsigned input, bool level)
     }
 }
 
+static void serve_input(struct pic_chip *chip, unsigned input)
+{
+    bool still = (chip->elcr & chip->lines & bit(input)) != 0;
+
+    set_bit(&chip->irr, bit(input), still);
+    if (!chip->auto_eoi) {
+        set_bit(&chip->isr, bit(input), true);
+    } else if (chip->rotate_on_auto_eoi) {
+        chip->lowest = (uint8_t)input;
+    }
+}
+
 static unsigned acknowledge(struct pic_chip *chip)
 {
     int input = request(chip);
@@ -105,12 +117,7 @@ static unsigned acknowledge(struct pic_chip *chip)
     if (input == NO_INPUT) {
         return SPURIOUS;
     }
-    set_bit(&chip->irr, bit((unsigned)input), (chip->elcr & bit((unsigned)input)) != 0);
-    if (!chip->auto_eoi) {
-        set_bit(&chip->isr, bit((unsigned)input), true);
-    } else if (chip->rotate_on_auto_eoi) {
-        chip->lowest = (uint8_t)input;
-    }
+    serve_input(chip, (unsigned)input);
     return (unsigned)input;
 }
 
@@ -273,6 +280,19 @@ int pic_ack(struct pic *pic)
     input = acknowledge(&pic->slave);
     slave_acknowledged(pic);
     return pic->slave.vector + (int)input;
+}
+
+void pic_take(struct pic *pic, uint8_t vector)
+{
+    if (pic_peek(pic) == vector) {
+        pic_ack(pic);
+    } else if ((vector & 0xf8) == pic->master.vector) {
+        serve_input(&pic->master, vector & 7);
+    } else if ((vector & 0xf8) == pic->slave.vector) {
+        serve_input(&pic->master, CASCADE);
+        serve_input(&pic->slave, vector & 7);
+        slave_acknowledged(pic);
+    }
 }
 
 void pic_master_access(void *device, struct access *access)

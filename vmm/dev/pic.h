@@ -47,6 +47,17 @@ void pic_set_irq(void *pic, unsigned input, bool level);
 /* The vector that pic_ack would give now, or -1 while no interrupt is requested. */
 int pic_peek(const struct pic *pic);
 
+/* True: pic_peek would say -1. Short, but does not know all such cases. */
+static inline bool pic_is_quiet(const struct pic *pic)
+{
+    return !(pic->master.irr & ~(unsigned)pic->master.imr);
+}
+
 /* The processor's interrupt acknowledge cycle: the vector, always. Where no request is left it is
  * the spurious one of input 7 (or 15), which sets no in-service bit. */
 int pic_ack(struct pic *pic);
+
+/* The same after the fact: the processor has taken `vector`, which pic_peek gave when it was
+ * offered. If others have changed the pair since, so that another would be given now, it is still
+ * that one which is in service. */
+void pic_take(struct pic *pic, uint8_t vector);

@@ -103,6 +103,15 @@ void irq_end(unsigned irq)
     out8(PIC1, 0x20);
 }
 
+static bool interrupts_ready;
+
+static void load_idt(void)
+{
+    struct idt_pointer pointer = {sizeof(idt) - 1, (uintptr_t)idt};
+
+    __asm__ volatile("lidt %0" : : "m"(pointer));
+}
+
 void interrupts_setup(void)
 {
     for (unsigned i = 0; i < VECTORS; i++) {
@@ -116,8 +125,28 @@ void interrupts_setup(void)
             .offset_high = (uint32_t)(stub >> 32),
         };
     }
-    struct idt_pointer pointer = {sizeof(idt) - 1, (uintptr_t)idt};
-
-    __asm__ volatile("lidt %0" : : "m"(pointer));
+    load_idt();
     pic_setup();
+    __atomic_store_n(&interrupts_ready, true, __ATOMIC_RELEASE);
+}
+
+/* ---- The other vCPUs ------------------------------------------------------------------------- */
+
+__attribute__((weak)) void vcpu_main(unsigned number)
+{
+    (void)number;
+}
+
+_Noreturn void vcpu_start(unsigned number);
+
+_Noreturn void vcpu_start(unsigned number)
+{
+    while (!__atomic_load_n(&interrupts_ready, __ATOMIC_ACQUIRE)) {
+        pause();
+    }
+    load_idt();
+    vcpu_main(number);
+    for (;;) {
+        __asm__ volatile("cli; hlt");
+    }
 }

@@ -8,6 +8,10 @@
 /* `cmdline` is the VM's (CONFIG_VMn_CMDLINE); what it returns is the VM's exit code. */
 int main(const char *cmdline);
 
+/* What the other vCPUs of the VM do, where there are any: those with the numbers from 1 on. Starts
+ * once interrupts are set up. A guest without one leaves them standing. */
+void vcpu_main(unsigned number);
+
 /* ---- Instructions -------------------------------------------------------------------------- */
 
 static inline void out8(uint16_t port, uint8_t value)
@@ -21,6 +25,11 @@ static inline uint8_t in8(uint16_t port)
 
     __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port) : "memory");
     return value;
+}
+
+static inline void pause(void)
+{
+    __asm__ volatile("pause" : : : "memory");
 }
 
 /* Ordered by what comes before: one tick is one instruction on both emulators. */

@@ -9,7 +9,7 @@ enum {
     UART_IIR = 0x3fa,
     UART_IRQ = 4,
 };
-#define UART_MMIO 0xd0000000UL /* CONFIG_VM0_UART_MMIO of the measuring configurations */
+#define UART_MMIO 0xd0000000UL /* CONFIG_PART0_UART_MMIO of the measuring configurations */
 
 static void do_nothing(void)
 {

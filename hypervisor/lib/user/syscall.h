@@ -13,8 +13,9 @@ struct syscall_frame {
     uint64_t arg[6];
 };
 
-/* All six arguments both ways. */
-static inline int64_t syscall_full(enum syscall number, struct syscall_frame *frame)
+/* All six arguments both ways. A call in steps executes SYSCALL again with advanced registers;
+ * all of them are in-out here, so that nothing is assumed of what it leaves. */
+static inline int64_t syscall_full(uint64_t number, struct syscall_frame *frame)
 {
     int64_t status = (int64_t)number;
     register uint64_t a0 __asm__("rdi") = frame->arg[0];
@@ -102,44 +103,121 @@ static inline int64_t sys_event_signal(thread_id to, uint64_t bits)
     return syscall5(SYS_EVENT_SIGNAL, to, bits, 0, 0, 0, NULL);
 }
 
+/* ---- Ports and interrupts ------------------------------------------------------------------- */
+
+/* `bytes`: 1, 2 or 4. */
+static inline int64_t sys_port_read(uint16_t port, unsigned bytes, uint32_t *value)
+{
+    uint64_t result = 0;
+    int64_t status = syscall5(SYS_PORT_READ, port, bytes, 0, 0, 0, &result);
+
+    *value = (uint32_t)result;
+    return status;
+}
+
+static inline int64_t sys_port_write(uint16_t port, unsigned bytes, uint32_t value)
+{
+    return syscall5(SYS_PORT_WRITE, port, bytes, value, 0, 0, NULL);
+}
+
+static inline int64_t sys_irq_listen(uint32_t line, uint64_t bits)
+{
+    return syscall5(SYS_IRQ_LISTEN, line, bits, 0, 0, 0, NULL);
+}
+
+static inline int64_t sys_irq_done(uint32_t line)
+{
+    return syscall5(SYS_IRQ_DONE, line, 0, 0, 0, 0, NULL);
+}
+
 /* ---- Tasks, threads, memory --------------------------------------------------------------- */
 
-static inline int64_t sys_task_create(uint64_t quota, task_id *out)
+/* What a task is made with, and what a thread is made with. */
+struct task_parameters {
+    uint64_t quota;          /* pages of kernel memory */
+    uint32_t processors;     /* bitmap */
+    uint32_t time_partition;
+    unsigned priority;       /* highest of its threads */
+};
+
+struct thread_parameters {
+    uint64_t entry, stack;
+    unsigned priority;
+    unsigned processor;
+    uint64_t argument;       /* in RDI */
+    thread_id handler;       /* of its exceptions, or 0 */
+};
+
+/* *out is 0 unless the answer is STATUS_OK, here and below. */
+static inline int64_t sys_task_create(const struct task_parameters *task, task_id *out)
 {
     uint64_t id = 0;
-    int64_t status = syscall5(SYS_TASK_CREATE, quota, 0, 0, 0, 0, &id);
+    int64_t status = syscall5(SYS_TASK_CREATE, task->quota, task->processors,
+                              task->time_partition, task->priority, 0, &id);
 
-    *out = (task_id)id;
+    *out = status == STATUS_OK ? (task_id)id : 0;
     return status;
 }
 
 static inline _Noreturn void sys_task_end(uint64_t code)
 {
-    syscall5(SYS_TASK_END, code, 0, 0, 0, 0, NULL);
-    __builtin_unreachable();
+    for (;;) {
+        syscall5(SYS_TASK_END, code, 0, 0, 0, 0, NULL);
+    }
 }
 
-static inline int64_t sys_task_status(task_id task, uint64_t *state, uint64_t *code,
-                                      uint64_t *detail)
+static inline int64_t sys_task_stop(task_id child)
 {
-    struct syscall_frame frame = {{task}};
+    return syscall5(SYS_TASK_STOP, child, 0, 0, 0, 0, NULL);
+}
+
+static inline int64_t sys_task_destroy(task_id child)
+{
+    return syscall5(SYS_TASK_DESTROY, child, 0, 0, 0, 0, NULL);
+}
+
+/* `state` is an enum task_state. */
+struct task_report {
+    uint64_t state, code, detail;
+    uint64_t quota_used;     /* pages */
+};
+
+static inline int64_t sys_task_status(task_id child, struct task_report *report)
+{
+    struct syscall_frame frame = {{child}};
     int64_t status = syscall_full(SYS_TASK_STATUS, &frame);
 
-    *state = frame.arg[0];
-    *code = frame.arg[1];
-    *detail = frame.arg[2];
+    *report = (struct task_report){frame.arg[0], frame.arg[1], frame.arg[2], frame.arg[3]};
     return status;
 }
 
-static inline int64_t sys_thread_create(task_id task, uint64_t entry, uint64_t stack,
-                                        unsigned priority, uint64_t argument, thread_id *out)
+/* `task` 0: the caller's own. *self: the caller's own name, when the answer is STATUS_OK. */
+static inline int64_t sys_thread_create_from(task_id task, const struct thread_parameters *thread,
+                                             thread_id *out, thread_id *self)
 {
-    uint64_t id = 0;
-    int64_t status =
-        syscall5(SYS_THREAD_CREATE, task, entry, stack, priority, argument, &id);
+    struct syscall_frame frame = {{task, thread->entry, thread->stack,
+                                   (uint64_t)thread->priority | (uint64_t)thread->processor << 8,
+                                   thread->argument, thread->handler}};
+    int64_t status = syscall_full(SYS_THREAD_CREATE, &frame);
 
-    *out = (thread_id)id;
+    *out = status == STATUS_OK ? (thread_id)frame.arg[0] : 0;
+    *self = status == STATUS_OK ? (thread_id)frame.arg[1] : 0;
     return status;
+}
+
+static inline int64_t sys_thread_create(task_id task, const struct thread_parameters *thread,
+                                        thread_id *out)
+{
+    thread_id self;
+
+    return sys_thread_create_from(task, thread, out, &self);
+}
+
+static inline _Noreturn void sys_thread_end(void)
+{
+    for (;;) {
+        syscall5(SYS_THREAD_END, 0, 0, 0, 0, 0, NULL);
+    }
 }
 
 static inline int64_t sys_mem_map(task_id child, uint64_t from, uint64_t to, uint64_t size,
@@ -151,6 +229,24 @@ static inline int64_t sys_mem_map(task_id child, uint64_t from, uint64_t to, uin
 static inline int64_t sys_mem_unmap(task_id task, uint64_t address, uint64_t size)
 {
     return syscall5(SYS_MEM_UNMAP, task, address, size, 0, 0, NULL);
+}
+
+/* `task`: a child, or 0 for the caller's own VM and all its children. */
+static inline int64_t sys_mem_revoke(task_id task, uint64_t address, uint64_t size)
+{
+    return syscall5(SYS_MEM_REVOKE, task, address, size, 0, 0, NULL);
+}
+
+static inline int64_t sys_right_give(task_id child, enum right right, uint32_t first,
+                                     uint32_t count)
+{
+    return syscall5(SYS_RIGHT_GIVE, child, right, first, count, 0, NULL);
+}
+
+static inline int64_t sys_right_take(task_id child, enum right right, uint32_t first,
+                                     uint32_t count)
+{
+    return syscall5(SYS_RIGHT_TAKE, child, right, first, count, 0, NULL);
 }
 
 /* ---- Virtual machines ----------------------------------------------------------------------- */
@@ -221,4 +317,10 @@ static inline int64_t sys_console_listen(uint64_t bits)
 static inline int64_t sys_machine_end(enum machine_end how)
 {
     return syscall5(SYS_MACHINE_END, how, 0, 0, 0, 0, NULL);
+}
+
+/* *when: the end of the frame at which all processors go over, TSC. */
+static inline int64_t sys_schedule_set(uint32_t schedule, tsc_time *when)
+{
+    return syscall5(SYS_SCHEDULE_SET, schedule, 0, 0, 0, 0, when);
 }

@@ -17,4 +17,5 @@ void count_report(void)
     for (unsigned i = 0; i < COUNT_NUMBER; i++) {
         log_line("count: %s %lu\n", names[i], counts[i]);
     }
+    longest_report();
 }

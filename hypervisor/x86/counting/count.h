@@ -25,3 +25,5 @@ extern uint64_t counts[COUNT_NUMBER];
 
 /* One line per counter on the console. */
 void count_report(void);
+/* How long the kernel kept the processor at the most, for each way into it (longest.c). */
+void longest_report(void);

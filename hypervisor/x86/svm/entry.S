@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Into the guest and out again: void svm_run(vmcb, gpr, host_vmcb).
+ * Into the guest, and out of it again as into the kernel: void svm_run(struct svm_vcpu *).
  *
  * VMRUN switches RAX, RSP, RIP, RFLAGS, CR0, CR3, CR4, EFER and the segments that user code has;
  * VMLOAD and VMSAVE the rest (FS, GS, TR, LDTR, the MSRs of SYSCALL and SYSENTER). The host's
@@ -9,7 +9,15 @@
  * With V_INTR_MASKING the host's RFLAGS.IF decides whether a physical interrupt makes the guest
  * exit (APM vol 2, 15.21.1): it is set while GIF is clear, well before VMRUN, since an STI right
  * before it would leave its shadow to the guest.
+ *
+ * The state page is the VMM's as well, so nothing of the host's may be taken from there: our own
+ * struct waits on the kernel stack, which is empty else.
  */
+#define SVM_GPR 0x80 /* pinned in svm.h */
+#define SVM_VMCB 0x88
+#define SVM_HOST 0x90
+#define SVM_STACK 0x98
+
 #define GPR(n) (8 * (n))
 #define RCX 1
 #define RDX 2
@@ -22,17 +30,12 @@
     .globl svm_run
     .balign 16
 svm_run:
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
-    push %rdx
-    push %rsi
+    mov SVM_STACK(%rdi), %rsp
+    push %rdi
     clgi
     sti
-    mov %rdi, %rax
+    mov SVM_VMCB(%rdi), %rax
+    mov SVM_GPR(%rdi), %rsi
     vmload %rax
     mov GPR(RCX)(%rsi), %rcx
     mov GPR(RDX)(%rsi), %rdx
@@ -50,7 +53,8 @@ svm_run:
     mov GPR(RSI)(%rsi), %rsi
     vmrun %rax
     vmsave %rax
-    pop %rax
+    mov (%rsp), %rax
+    mov SVM_GPR(%rax), %rax
     mov %rcx, GPR(RCX)(%rax)
     mov %rdx, GPR(RDX)(%rax)
     mov %rbx, GPR(RBX)(%rax)
@@ -65,15 +69,15 @@ svm_run:
     mov %r13, GPR(13)(%rax)
     mov %r14, GPR(14)(%rax)
     mov %r15, GPR(15)(%rax)
-    pop %rax
+    pop %rdi
+    mov SVM_HOST(%rdi), %rax
     vmload %rax
     cli
     stgi
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
-    ret
+    cmpb $0, speculation_stuff_returns(%rip) /* before the first RET */
+    jne 2f
+1:  call svm_exited
+    jmp dispatch
+2:  call speculation_fill_returns
+    jmp 1b
     .section .note.GNU-stack, "", @progbits

@@ -55,31 +55,47 @@ static const char *svm_probe(uint32_t *caps)
     return NULL;
 }
 
-/* The same on every processor, found on the first: later they are read-only. */
-static void find_limits(void)
+static struct svm_limits find_limits(void)
 {
     struct cpuid leaf7 = cpuid_if_present(7, 0);
 
-    if (svm_limits.cr0 == 0) {
-        svm_limits = svm_make_limits(cpuid(1, 0).ecx, leaf7.ebx, leaf7.ecx,
-                                     cpuid(CPUID_EXTENDED_FEATURES, 0).edx,
-                                     cpuid(CPUID_WIDTHS, 0).eax);
-        /* There is no bit for it. Next-RIP tells the CPUs that do from QEMU, which does not, and
-         * from a few CPUs of the first years, where caution costs little. */
-        svm_keeps_shadow = (cpuid(CPUID_SVM, 0).edx & CPUID_SVM_EDX_NRIP) != 0;
-    }
+    return svm_make_limits(cpuid(1, 0).ecx, leaf7.ebx, leaf7.ecx,
+                           cpuid(CPUID_EXTENDED_FEATURES, 0).edx, cpuid(CPUID_WIDTHS, 0).eax);
+}
+
+/* What the boot processor finds for all, which is read-only afterwards. */
+static void find_common(void)
+{
+    svm_limits = find_limits();
+    /* There is no bit for it. Next-RIP tells the CPUs that do from QEMU, which does not, and
+     * from a few CPUs of the first years, where caution costs little. */
+    svm_keeps_shadow = (cpuid(CPUID_SVM, 0).edx & CPUID_SVM_EDX_NRIP) != 0;
+    svm_make_maps();
+}
+
+static bool same_limits(const struct svm_limits *a, const struct svm_limits *b)
+{
+    return a->cr0 == b->cr0 && a->cr4 == b->cr4 && a->efer == b->efer &&
+           a->physical_bits == b->physical_bits;
 }
 
 static enum status svm_cpu_enable(struct cpu *cpu, struct quota *quota)
 {
     struct svm_cpu *svm = &svm_cpus[cpu->id];
+    const struct svm_limits limits = find_limits();
 
+    if (cpu->id == 0) {
+        find_common();
+    } else if (!same_limits(&limits, &svm_limits)) {
+        return STATUS_UNSUPPORTED;
+    }
     svm->host_save = frame_alloc(quota);
     svm->host = frame_alloc(quota);
     if (!svm->host_save || !svm->host) {
         return STATUS_NO_MEMORY; /* the machine does not start: nobody needs the other frame */
     }
     svm->host_physical = arch_pool_physical(svm->host);
+    svm->stack = cpu->arch.kernel_stack;
     svm->asid_count = cpuid(CPUID_SVM, 0).ebx;
     svm->asid_next = svm->asid_count; /* the first to take one flushes what was there before us */
     fpu_enable();
@@ -88,7 +104,6 @@ static enum status svm_cpu_enable(struct cpu *cpu, struct quota *quota)
     /* What VMLOAD brings back never changes: the kernel uses neither FS nor GS, and its TR,
      * LDTR and SYSCALL MSRs are set once. */
     __asm__ volatile("vmsave %0" : : "a"(svm->host_physical) : "memory");
-    find_limits();
     return STATUS_OK;
 }
 
@@ -106,21 +121,15 @@ const struct virt_ops svm_ops = {
     .cpu_enable = svm_cpu_enable,
     .cpu_disable = svm_cpu_disable,
     .gpa_format = &page_format_npt,
-    .vm_init = svm_vm_init,
-    .vm_destroy = svm_vm_destroy,
-    .vm_flush = svm_vm_flush,
-    .vm_port_intercept = svm_vm_port_intercept,
-    .vm_msr_intercept = svm_vm_msr_intercept,
     .vcpu_init = svm_vcpu_init,
     .vcpu_destroy = svm_vcpu_destroy,
     .load = svm_load,
     .unload = svm_unload,
-    .leave = svm_leave,
-    .enter = svm_enter,
-    .decode = svm_decode,
+    .resume = svm_resume,
     .host_event = svm_host_event,
     .state_get = svm_state_get,
     .state_set = svm_state_set,
+    .load_ip = svm_load_ip,
     .interruptible = svm_interruptible,
     .inject = svm_inject,
     .irq_window = svm_irq_window,

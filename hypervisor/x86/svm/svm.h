@@ -4,56 +4,58 @@
 #include "virt/vcpu.h"
 #include "virt/vm.h"
 #include "vmcb.h"
-
-struct fpu;
+#include "x86/fpu.h"
 
 /* One processor: its host state for VMLOAD and its address-space identifiers. */
 struct svm_cpu {
     void *host_save;        /* VM_HSAVE_PA: VMRUN's */
     struct vmcb *host;      /* VMSAVE's: what VMLOAD brings back after an exit */
     phys_addr host_physical;
+    uint64_t stack;         /* top of its kernel stack */
     uint32_t asid_count;    /* identifiers that the CPU has; 0 is the host's */
     uint32_t asid_next;
     uint64_t asid_epoch;    /* grows when they are used up and all start anew */
 };
 extern struct svm_cpu svm_cpus[];
 
-/* One VM. */
-struct svm_vm {
-    uint8_t *iopm;          /* 12 KiB: bit per port, set = intercepted (APM vol 2, 15.10.1) */
-    uint8_t *msrpm;         /* 8 KiB: two bits per MSR, read and write (15.11) */
-};
-enum { SVM_IOPM_FRAMES = 3, SVM_MSRPM_FRAMES = 2 };
-
 /* One vCPU. */
 struct svm_vcpu {
-    struct vmcb *vmcb;      /* 0x00 */
-    phys_addr vmcb_physical;
-    struct fpu *fpu;
+    struct vcpu vcpu;
+    _Alignas(128) uint64_t *gpr; /* 0x80 entry.S: the state page's */
+    phys_addr vmcb_physical;     /* 0x88 entry.S */
+    phys_addr host_physical;     /* 0x90 entry.S: its processor's host state */
+    uint64_t stack;              /* 0x98 entry.S: top of its processor's kernel stack */
+    struct vmcb *vmcb;
+    struct svm_cpu *cpu;    /* it is bound to it; NULL: not loaded yet */
     uint64_t dr[4];         /* DR0..3 while another vCPU has the processor */
-    const struct svm_cpu *asid_cpu; /* which processor gave it its identifier, */
-    uint64_t asid_epoch;            /* when, */
+    uint64_t asid_epoch;    /* when it got its identifier, */
     uint64_t generation;    /* and the guest-physical space's generation then; 0: take another */
     bool window;            /* exit when an interrupt can be taken */
+    struct fpu fpu;
 };
+_Static_assert(offsetof(struct svm_vcpu, gpr) == 0x80, "entry.S");
+_Static_assert(offsetof(struct svm_vcpu, vmcb_physical) == 0x88, "entry.S");
+_Static_assert(offsetof(struct svm_vcpu, host_physical) == 0x90, "entry.S");
+_Static_assert(offsetof(struct svm_vcpu, stack) == 0x98, "entry.S");
+_Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE, "one frame");
 
 /* entry.S: GIF is set and interrupts are off before and after; the guest's general registers but
- * RAX and RSP run in gpr, those two in the VMCB. */
-void svm_run(phys_addr vmcb, uint64_t *gpr, phys_addr host_vmcb);
+ * RAX and RSP run in gpr, those two in the VMCB. After the exit it goes on with svm_exited, and
+ * then with the thread that this returns. */
+_Noreturn void svm_run(struct svm_vcpu *svm);
+struct thread *svm_exited(struct svm_vcpu *svm);
 
 /* svm.c */
 struct svm_cpu *svm_this_cpu(void);
 /* Does an entry keep the interrupt shadow from a virtual interrupt (APM vol 2, 15.21.5)? */
 extern bool svm_keeps_shadow;
-/* svm_vm.c */
-enum status svm_vm_init(struct vm *vm);
-void svm_vm_destroy(struct vm *vm);
-void svm_vm_flush(struct vm *vm);
-void svm_vm_port_intercept(struct vm *vm, uint16_t first, uint32_t count, bool on);
-enum status svm_vm_msr_intercept(struct vm *vm, uint32_t msr, unsigned intercept);
+/* svm_maps.c */
+extern uint8_t svm_port_map[], svm_msr_map[];
+void svm_make_maps(void);
 /* svm_state.c */
 void svm_state_get(struct vcpu *vcpu, uint32_t groups);
 enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups);
+void svm_load_ip(struct vcpu *vcpu);
 /* What a guest's state may hold on this machine; the same for all processors. */
 struct svm_limits {
     uint64_t cr0, cr4, efer; /* bits that may be set */
@@ -68,7 +70,6 @@ struct svm_limits svm_make_limits(uint32_t leaf1_ecx, uint32_t leaf7_ebx, uint32
 enum status svm_check_state(const struct vcpu_state *in, uint32_t groups,
                             const struct svm_limits *limits);
 /* svm_exit.c */
-void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit);
 void svm_decode_exit(const struct vmcb *vmcb, struct vcpu_exit *exit);
 struct vcpu_event svm_decode_event(uint64_t exit_int_info);
 void svm_host_event(struct vcpu *vcpu, const struct vcpu_exit *exit);
@@ -78,13 +79,23 @@ enum status svm_vcpu_init(struct vcpu *vcpu);
 void svm_vcpu_destroy(struct vcpu *vcpu);
 void svm_load(struct vcpu *vcpu);
 void svm_unload(struct vcpu *vcpu);
-void svm_leave(struct vcpu *vcpu);
-void svm_enter(struct vcpu *vcpu);
+void svm_resume(struct thread *self);
 bool svm_interruptible(const struct vcpu *vcpu);
 void svm_inject(struct vcpu *vcpu, const struct vcpu_event *event);
 void svm_irq_window(struct vcpu *vcpu, bool on);
 
+/* svm_state.c: instruction pointer, and what it takes to fetch the instruction; svm_state_get's
+ * frequent parts. */
+#define STATE_FETCH (STATE_CONTROL | STATE_CODE)
+void svm_get_fetch(const struct vmcb *vmcb, struct vcpu_state *state);
+static inline void svm_get_ip(const struct vmcb *vmcb, struct vcpu_state *state)
+{
+    state->rip = vmcb->rip;
+    state->rflags = vmcb->rflags;
+    state->interruptibility = vmcb->interrupt_shadow & BLOCKED_BY_STI_OR_MOV_SS;
+}
+
 static inline struct svm_vcpu *svm_of(const struct vcpu *vcpu)
 {
-    return vcpu->backend;
+    return (struct svm_vcpu *)vcpu;
 }

@@ -3,20 +3,15 @@
 #include "svm.h"
 
 #include "lib/string.h"
+#include "virt/exit.h"
 
-/* Reasons that need nothing but the code. 0 (EXIT_NONE): not here. */
-static const uint8_t simple_reasons[] = {
-    [VMEXIT_MACHINE_CHECK] = EXIT_MACHINE_CHECK,
-    [VMEXIT_INTR] = EXIT_HOST_INTERRUPT,
-    [VMEXIT_NMI] = EXIT_NMI,
-    [VMEXIT_SMI] = EXIT_HOST_INTERRUPT, /* taken by the firmware when GIF is set again */
-    [VMEXIT_VINTR] = EXIT_IRQ_WINDOW,
+/* Instructions of a guest that need nothing but the code. 0 (EXIT_NONE): not here. */
+#define CODES 0x100
+static const uint8_t instructions[CODES] = {
     [VMEXIT_CPUID] = EXIT_CPUID,
     [VMEXIT_INVD] = EXIT_CACHE,
     [VMEXIT_HLT] = EXIT_HLT,
     [VMEXIT_INVLPGA] = EXIT_VIRTUALIZATION,
-    [VMEXIT_TASK_SWITCH] = EXIT_TASK_SWITCH,
-    [VMEXIT_SHUTDOWN] = EXIT_SHUTDOWN,
     [VMEXIT_VMRUN] = EXIT_VIRTUALIZATION,
     [VMEXIT_VMMCALL] = EXIT_HYPERCALL,
     [0x082] = EXIT_VIRTUALIZATION, /* VMLOAD, VMSAVE, STGI, CLGI */
@@ -35,12 +30,41 @@ static const uint8_t simple_reasons[] = {
     [VMEXIT_RDPRU] = EXIT_VIRTUALIZATION,
 };
 
+/* Likewise, but no instructions. */
+static const uint8_t events[CODES] = {
+    [VMEXIT_MACHINE_CHECK] = EXIT_MACHINE_CHECK,
+    [VMEXIT_INTR] = EXIT_HOST_INTERRUPT,
+    [VMEXIT_NMI] = EXIT_NMI,
+    [VMEXIT_SMI] = EXIT_HOST_INTERRUPT, /* taken by the firmware when GIF is set again */
+    [VMEXIT_VINTR] = EXIT_IRQ_WINDOW,
+    [VMEXIT_TASK_SWITCH] = EXIT_TASK_SWITCH,
+    [VMEXIT_SHUTDOWN] = EXIT_SHUTDOWN,
+};
+
+static inline uint8_t look_up(const uint8_t reasons[CODES], uint64_t code)
+{
+    return code < CODES ? reasons[code] : (uint8_t)EXIT_NONE;
+}
+
+/* Where the CPU tells the next RIP; 0 where it does not, and for what is no instruction. */
+static inline uint32_t insn_length(const struct vmcb *vmcb)
+{
+    uint64_t length = vmcb->next_rip - vmcb->rip;
+
+    /* Stale, or moved by a delivery, when it is too long. */
+    return vmcb->next_rip != 0 && length <= 15 ? (uint32_t)length : 0;
+}
+
 static void decode_io(const struct vmcb *vmcb, struct vcpu_exit *exit)
 {
     uint64_t info = vmcb->exit_info1;
 
     exit->reason = EXIT_IO;
-    exit->insn_length = (uint32_t)(vmcb->exit_info2 - vmcb->rip); /* the next RIP, on every CPU */
+    /* The next RIP, on every CPU. */
+    exit->insn_length = (uint32_t)(vmcb->exit_info2 - vmcb->rip);
+    if (exit->insn_length > 15) {
+        exit->insn_length = 0;
+    }
     exit->io.port = (uint16_t)(info >> IO_PORT_SHIFT);
     exit->io.size = info >> IO_SIZE_SHIFT & 7;
     exit->io.in = (info & IO_IN) != 0;
@@ -74,24 +98,25 @@ void svm_decode_exit(const struct vmcb *vmcb, struct vcpu_exit *exit)
     uint64_t code = (uint32_t)vmcb->exit_code;
 
     *exit = (struct vcpu_exit){.reason = EXIT_UNKNOWN, .raw = {code, vmcb->exit_info1}};
-    if (code < sizeof(simple_reasons) && simple_reasons[code] != EXIT_NONE) {
-        exit->reason = simple_reasons[code];
-        /* Where the CPU has it; 0 where it has not, and for what is no instruction. */
-        exit->insn_length = vmcb->next_rip ? (uint32_t)(vmcb->next_rip - vmcb->rip) : 0;
+    uint8_t instruction = look_up(instructions, code);
+    uint8_t event = look_up(events, code);
+
+    if (instruction != EXIT_NONE) {
+        exit->reason = instruction;
+        exit->insn_length = insn_length(vmcb);
+    } else if (event != EXIT_NONE) {
+        exit->reason = event;
     } else if (code == VMEXIT_IO) {
         decode_io(vmcb, exit);
     } else if (code == VMEXIT_MSR) {
         exit->reason = vmcb->exit_info1 & 1 ? EXIT_MSR_WRITE : EXIT_MSR_READ;
-        exit->insn_length = vmcb->next_rip ? (uint32_t)(vmcb->next_rip - vmcb->rip) : 0;
+        exit->insn_length = insn_length(vmcb);
     } else if (code == VMEXIT_NESTED_FAULT) {
         decode_memory(vmcb, exit);
     } else if (code < VMEXIT_DR0_READ) {
         decode_cr(code, exit);
     } else if (code == VMEXIT_INVALID) {
         exit->reason = EXIT_INVALID_STATE;
-    }
-    if (exit->insn_length > 15) {
-        exit->insn_length = 0; /* no instruction: stale, or moved by an interrupted delivery */
     }
 }
 
@@ -126,7 +151,7 @@ static void forget_state(struct vcpu *vcpu)
     struct vmcb *vmcb = svm_of(vcpu)->vmcb;
 
     if (vmcb->tlb_control == TLB_FLUSH_ALL) {
-        svm_this_cpu()->asid_next = svm_this_cpu()->asid_count;
+        svm_of(vcpu)->cpu->asid_next = svm_of(vcpu)->cpu->asid_count;
     }
     memory_set(&vmcb->es, 0, sizeof(*vmcb) - offsetof(struct vmcb, es));
     svm_reset_state(vmcb);
@@ -141,34 +166,62 @@ static void forget_state(struct vcpu *vcpu)
 static void give_back(struct vcpu *vcpu, const struct vmcb *vmcb, struct vcpu_exit *exit)
 {
     uint32_t code = (uint32_t)vmcb->exit_code;
+    bool has_error = code == VMEXIT_ALIGNMENT_CHECK;
 
     if (code != VMEXIT_DEBUG && code != VMEXIT_ALIGNMENT_CHECK) {
         return;
     }
-    vcpu->event = (struct vcpu_event){.valid = true,
-                                      .type = EVENT_EXCEPTION,
-                                      .vector = (uint8_t)(code - VMEXIT_EXCEPTION),
-                                      .has_error = code == VMEXIT_ALIGNMENT_CHECK,
-                                      .error = code == VMEXIT_ALIGNMENT_CHECK
-                                                   ? (uint32_t)vmcb->exit_info1
-                                                   : 0};
+    vcpu_pend(vcpu, (struct vcpu_event){.valid = true,
+                                        .type = EVENT_EXCEPTION,
+                                        .vector = (uint8_t)(code - VMEXIT_EXCEPTION),
+                                        .has_error = has_error,
+                                        .error = has_error ? (uint32_t)vmcb->exit_info1 : 0});
     exit->reason = EXIT_NONE;
 }
 
-void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
+/* Exits that are no plain instructions, and those that interrupted something. */
+static RARE struct thread *exited_otherwise(struct svm_vcpu *svm)
 {
-    struct vmcb *vmcb = svm_of(vcpu)->vmcb;
+    struct vcpu *vcpu = &svm->vcpu;
+    struct vmcb *vmcb = svm->vmcb;
+    struct vcpu_exit exit;
 
-    vmcb->event_injection = 0; /* delivered, or in EXITINTINFO */
     if (vmcb->exit_int_info & EVENT_VALID) {
-        vcpu->event = svm_decode_event(vmcb->exit_int_info);
+        vcpu_pend(vcpu, svm_decode_event(vmcb->exit_int_info));
     }
-    svm_decode_exit(vmcb, exit);
-    if (exit->reason == EXIT_UNKNOWN) {
-        give_back(vcpu, vmcb, exit);
-    } else if (exit->reason == EXIT_INVALID_STATE) {
+    svm_decode_exit(vmcb, &exit);
+    if (exit.reason == EXIT_UNKNOWN) {
+        give_back(vcpu, vmcb, &exit);
+    } else if (exit.reason == EXIT_INVALID_STATE) {
         forget_state(vcpu);
     }
+    return vcpu_exited(vcpu, &exit);
+}
+
+/* Instructions are what a guest exits for most, and none of them is kept. */
+struct thread *svm_exited(struct svm_vcpu *svm)
+{
+    struct vmcb *vmcb = svm->vmcb;
+    struct vcpu_state *state = svm->vcpu.state;
+    uint8_t reason = look_up(instructions, (uint32_t)vmcb->exit_code);
+
+    state->gpr[GPR_RAX] = vmcb->rax;
+    vmcb->event_injection = 0; /* delivered, or in EXITINTINFO */
+    if (__builtin_expect((vmcb->exit_int_info & EVENT_VALID) || reason == EXIT_NONE, 0)) {
+        return exited_otherwise(svm);
+    }
+    const struct exit_rule *rule = &exit_rules[reason];
+    uint32_t length = insn_length(vmcb), groups = rule->groups | (length == 0 ? rule->decode : 0);
+
+    if (groups == (STATE_IP | STATE_FETCH)) {
+        svm_get_fetch(vmcb, state);
+    } else if (__builtin_expect(groups != STATE_IP, 0)) {
+        return exited_otherwise(svm);
+    }
+    svm_get_ip(vmcb, state);
+    state->exit.reason = reason;
+    state->exit.insn_length = length;
+    return vcpu_forward(&svm->vcpu, groups);
 }
 
 /*

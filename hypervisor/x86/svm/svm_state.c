@@ -35,21 +35,8 @@ struct svm_limits svm_make_limits(uint32_t leaf1_ecx, uint32_t leaf7_ebx, uint32
 
 /* ---- Checks ---------------------------------------------------------------------------------- */
 
-#define RFLAGS_ONE 0x2UL
-#define RFLAGS_DEFINED 0x3f7fd7UL /* APM vol 2, 3.1.6: the rest is zero */
 /* DR7: 11, 12, 14, 15 and the upper half are 0 (APM vol 2, 13.1.1.4). */
 #define DR7_RESERVED 0xffffffff0000d800UL
-
-static bool canonical(uint64_t address)
-{
-    return (uint64_t)((int64_t)(address << 16) >> 16) == address;
-}
-
-static bool ip_valid(const struct vcpu_state *in)
-{
-    return canonical(in->rip) && (in->rflags & ~RFLAGS_DEFINED) == 0 &&
-           (in->rflags & RFLAGS_ONE) != 0 && (in->interruptibility & ~3u) == 0;
-}
 
 static bool control_valid(const struct vcpu_state *in, const struct svm_limits *may)
 {
@@ -87,9 +74,10 @@ static bool msrs_valid(const struct vcpu_state *in)
 
         pat_valid &= type < 8 && type != 2 && type != 3; /* APM vol 2, 7.8.1 */
     }
-    return pat_valid && canonical(in->lstar) && canonical(in->cstar) &&
-           canonical(in->kernel_gs_base) && canonical(in->sysenter_esp) &&
-           canonical(in->sysenter_eip);
+    /* FMASK's upper half is reserved, and nobody says what VMLOAD makes of it. */
+    return pat_valid && in->fmask >> 32 == 0 && in->sysenter_cs >> 32 == 0 &&
+           canonical(in->lstar) && canonical(in->cstar) && canonical(in->kernel_gs_base) &&
+           canonical(in->sysenter_esp) && canonical(in->sysenter_eip);
 }
 
 enum status svm_check_state(const struct vcpu_state *in, uint32_t groups,
@@ -98,7 +86,7 @@ enum status svm_check_state(const struct vcpu_state *in, uint32_t groups,
     bool valid = true;
 
     if (groups & STATE_IP) {
-        valid &= ip_valid(in);
+        valid &= vcpu_ip_valid(in->rip, in->rflags, in->interruptibility);
     }
     if (groups & STATE_CONTROL) {
         valid &= control_valid(in, may);
@@ -122,7 +110,7 @@ enum status svm_check_state(const struct vcpu_state *in, uint32_t groups,
     return valid ? STATUS_OK : STATUS_BAD_ARGUMENT;
 }
 
-/* ---- Loading ----------------------------------------------------------------------------------- */
+/* ---- Loading -------------------------------------------------------------------------------- */
 
 static struct vmcb_segment *vmcb_segment(struct vmcb *vmcb, unsigned index)
 {
@@ -191,34 +179,30 @@ static bool load_msrs(struct vmcb *vmcb, const struct vcpu_state *in)
     return changed;
 }
 
-#define RFLAGS_TF (1UL << 8)
 #define DR6_BS (1UL << 14)
 
 /*
  * A guest that steps traps after each instruction, and after one that the VMM has executed for it
  * as well: RIP has moved. (VMX keeps such traps pending by itself.)
  */
-static void trap_step(struct vcpu *vcpu, const struct vcpu_state *in)
+static void trap_step(struct vcpu *vcpu, uint64_t rip)
 {
     struct vmcb *vmcb = svm_of(vcpu)->vmcb;
 
-    if ((vmcb->rflags & RFLAGS_TF) && in->rip != vmcb->rip && !vcpu->event.valid) {
+    if ((vmcb->rflags & RFLAGS_TF) && rip != vmcb->rip && !vcpu->event.valid) {
         vmcb->dr6 |= DR6_BS;
-        vcpu->event =
-            (struct vcpu_event){.valid = true, .type = EVENT_EXCEPTION, .vector = VECTOR_DEBUG};
+        vcpu_pend(vcpu, (struct vcpu_event){
+                            .valid = true, .type = EVENT_EXCEPTION, .vector = VECTOR_DEBUG});
     }
 }
 
 static void load_ip(struct vcpu *vcpu, const struct vcpu_state *in)
 {
-    struct vmcb *vmcb = svm_of(vcpu)->vmcb;
-
     if (in->rflags & RFLAGS_TF) {
-        trap_step(vcpu, in);
+        trap_step(vcpu, in->rip);
     }
-    vmcb->rip = in->rip;
-    vmcb->rflags = in->rflags;
-    vmcb->interrupt_shadow = in->interruptibility & BLOCKED_BY_STI_OR_MOV_SS;
+    vcpu->ip = (struct vcpu_ip){in->rip, in->rflags, in->interruptibility};
+    svm_load_ip(vcpu);
 }
 
 enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups)
@@ -226,11 +210,6 @@ enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32
     struct svm_vcpu *svm = svm_of(vcpu);
     struct vmcb *vmcb = svm->vmcb;
     bool changed = false;
-
-    if (groups == STATE_IP && ip_valid(in)) {
-        load_ip(vcpu, in);
-        return STATUS_OK; /* the usual reply */
-    }
     enum status status = svm_check_state(in, groups, &svm_limits);
 
     if (status != STATUS_OK) {
@@ -267,7 +246,7 @@ enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32
     return STATUS_OK;
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------ */
+/* ---- Reading -------------------------------------------------------------------------------- */
 
 static void get_segment(const struct vmcb_segment *from, struct vcpu_segment *to)
 {
@@ -303,28 +282,34 @@ static void get_msrs(const struct vmcb *vmcb, struct vcpu_state *state)
     state->pat = vmcb->pat;
 }
 
+static void get_control(const struct vmcb *vmcb, struct vcpu_state *state)
+{
+    state->cr0 = vmcb->cr0;
+    state->cr2 = vmcb->cr2;
+    state->cr3 = vmcb->cr3;
+    state->cr4 = vmcb->cr4;
+    state->efer = vmcb->efer & ~EFER_SVME;
+}
+
+void svm_get_fetch(const struct vmcb *vmcb, struct vcpu_state *state)
+{
+    get_control(vmcb, state);
+    get_segment(&vmcb->cs, &state->segment[SEG_CS]);
+}
+
 void svm_state_get(struct vcpu *vcpu, uint32_t groups)
 {
     struct vmcb *vmcb = svm_of(vcpu)->vmcb;
     struct vcpu_state *state = vcpu->state;
 
     if (groups & STATE_IP) {
-        state->rip = vmcb->rip;
-        state->rflags = vmcb->rflags;
-        state->interruptibility = vmcb->interrupt_shadow & 1 ? BLOCKED_BY_STI_OR_MOV_SS : 0;
-    }
-    if (groups == STATE_IP) {
-        return; /* most exits */
+        svm_get_ip(vmcb, state);
     }
     if (groups & STATE_RSP) {
         state->gpr[GPR_RSP] = vmcb->rsp;
     }
     if (groups & STATE_CONTROL) {
-        state->cr0 = vmcb->cr0;
-        state->cr2 = vmcb->cr2;
-        state->cr3 = vmcb->cr3;
-        state->cr4 = vmcb->cr4;
-        state->efer = vmcb->efer & ~EFER_SVME;
+        get_control(vmcb, state);
     }
     if (groups & STATE_SEGMENTS) {
         get_segments(vmcb, state);

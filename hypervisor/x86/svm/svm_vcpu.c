@@ -9,6 +9,7 @@
 #include "kernel/thread.h"
 #include "x86/fpu.h"
 #include "x86/instr.h"
+#include "x86/layout.h"
 
 #define EFER_SVME (1UL << 12)
 #define RFLAGS_IF (1UL << 9)
@@ -46,28 +47,27 @@ static void set_intercepts(struct vmcb *vmcb)
                         INTERCEPT_MWAIT | INTERCEPT_XSETBV | INTERCEPT_RDPRU;
 }
 
+/* The maps stand in the kernel's image. */
+static phys_addr map_physical(const uint8_t *map)
+{
+    return (phys_addr)map - KERNEL_IMAGE_OFFSET;
+}
+
 enum status svm_vcpu_init(struct vcpu *vcpu)
 {
-    struct quota *quota = vcpu->vm->quota;
-    struct svm_vm *svm_vm = vcpu->vm->backend;
-    struct svm_vcpu *svm = frame_alloc(quota);
+    struct svm_vcpu *svm = svm_of(vcpu);
+    struct vmcb *vmcb = frame_alloc(vcpu->vm->quota);
 
-    if (!svm) {
+    if (!vmcb) {
         return STATUS_NO_MEMORY;
     }
-    vcpu->backend = svm;
-    svm->vmcb = frame_alloc(quota);
-    svm->fpu = fpu_create(quota);
-    if (!svm->vmcb || !svm->fpu) {
-        svm_vcpu_destroy(vcpu);
-        return STATUS_NO_MEMORY;
-    }
-    svm->vmcb_physical = arch_pool_physical(svm->vmcb);
-    struct vmcb *vmcb = svm->vmcb;
-
+    svm->vmcb = vmcb;
+    svm->gpr = vcpu->state->gpr;
+    svm->vmcb_physical = arch_pool_physical(vmcb);
+    fpu_init(&svm->fpu);
     set_intercepts(vmcb);
-    vmcb->iopm_base = arch_pool_physical(svm_vm->iopm);
-    vmcb->msrpm_base = arch_pool_physical(svm_vm->msrpm);
+    vmcb->iopm_base = map_physical(svm_port_map);
+    vmcb->msrpm_base = map_physical(svm_msr_map);
     vmcb->virtual_interrupt = V_INTR_MASKING;
     vmcb->nested_control = 1;
     vmcb->nested_cr3 = vcpu->vm->gpa.root;
@@ -77,26 +77,19 @@ enum status svm_vcpu_init(struct vcpu *vcpu)
 
 void svm_vcpu_destroy(struct vcpu *vcpu)
 {
-    struct quota *quota = vcpu->vm->quota;
-    struct svm_vcpu *svm = svm_of(vcpu);
-
-    if (svm->vmcb) {
-        frame_free(quota, svm->vmcb);
-    }
-    if (svm->fpu) {
-        fpu_destroy(svm->fpu, quota);
-    }
-    frame_free(quota, svm);
-    vcpu->backend = NULL;
+    frame_free(vcpu->vm->quota, svm_of(vcpu)->vmcb);
 }
 
 /* ---- The processor changes its vCPU -------------------------------------------------------- */
 
 void svm_load(struct vcpu *vcpu)
 {
-    const struct svm_vcpu *svm = svm_of(vcpu);
+    struct svm_vcpu *svm = svm_of(vcpu);
 
-    fpu_load(svm->fpu);
+    svm->cpu = svm_this_cpu();
+    svm->host_physical = svm->cpu->host_physical;
+    svm->stack = svm->cpu->stack;
+    fpu_load(&svm->fpu);
     __asm__ volatile("mov %0, %%db0\n\tmov %1, %%db1\n\tmov %2, %%db2\n\tmov %3, %%db3"
                      :
                      : "r"(svm->dr[0]), "r"(svm->dr[1]), "r"(svm->dr[2]), "r"(svm->dr[3]));
@@ -106,31 +99,22 @@ void svm_unload(struct vcpu *vcpu)
 {
     struct svm_vcpu *svm = svm_of(vcpu);
 
-    fpu_save(svm->fpu);
+    fpu_save(&svm->fpu);
     __asm__ volatile("mov %%db0, %0\n\tmov %%db1, %1\n\tmov %%db2, %2\n\tmov %%db3, %3"
                      : "=r"(svm->dr[0]), "=r"(svm->dr[1]), "=r"(svm->dr[2]), "=r"(svm->dr[3]));
 }
 
-/* VMLOAD has brought the MSRs of SYSCALL back already. */
-void svm_leave(struct vcpu *vcpu)
-{
-    (void)vcpu;
-}
-
-/* ---- In ------------------------------------------------------------------------------------------ */
+/* ---- In ------------------------------------------------------------------------------------- */
 
 /*
  * An identifier under which the processor holds no translation that is older than the VM's
  * tables: a fresh one whenever they have lost something, and all of them anew, with a flush of
  * everything, when they are used up (APM vol 2, 15.16).
  */
-static void take_asid(struct svm_cpu *cpu, struct svm_vcpu *svm, uint64_t generation)
+static RARE void take_asid(struct svm_vcpu *svm, uint64_t generation)
 {
-    svm->vmcb->tlb_control = TLB_KEEP;
-    if (svm->generation == generation && svm->asid_epoch == cpu->asid_epoch &&
-        svm->asid_cpu == cpu) {
-        return;
-    }
+    struct svm_cpu *cpu = svm->cpu;
+
     if (cpu->asid_next == cpu->asid_count) {
         COUNT(flush);
         cpu->asid_epoch++;
@@ -138,7 +122,6 @@ static void take_asid(struct svm_cpu *cpu, struct svm_vcpu *svm, uint64_t genera
         svm->vmcb->tlb_control = TLB_FLUSH_ALL;
     }
     svm->vmcb->asid = cpu->asid_next++;
-    svm->asid_cpu = cpu;
     svm->asid_epoch = cpu->asid_epoch;
     svm->generation = generation;
     KASSERT(svm->vmcb->asid > 0 && svm->vmcb->asid < cpu->asid_count);
@@ -165,23 +148,38 @@ static void set_window(struct svm_vcpu *svm)
     }
 }
 
-void svm_enter(struct vcpu *vcpu)
+void svm_load_ip(struct vcpu *vcpu)
 {
-    struct svm_vcpu *svm = svm_of(vcpu);
-    struct svm_cpu *cpu = svm_this_cpu();
-    uint64_t *gpr = vcpu->state->gpr;
+    struct vmcb *vmcb = svm_of(vcpu)->vmcb;
 
-    take_asid(cpu, svm, vcpu->vm->generation);
+    vmcb->rip = vcpu->ip.rip;
+    vmcb->rflags = vcpu->ip.rflags;
+    vmcb->interrupt_shadow = vcpu->ip.interruptibility & BLOCKED_BY_STI_OR_MOV_SS;
+}
+
+void svm_resume(struct thread *self)
+{
+    struct vcpu *vcpu = vcpu_to_enter(self);
+    struct svm_vcpu *svm = svm_of(vcpu);
+    uint64_t generation = __atomic_load_n(&vcpu->vm->generation, __ATOMIC_RELAXED);
+
+    if (vcpu->new_ip) {
+        vcpu->new_ip = false;
+        svm_load_ip(vcpu);
+    }
+    svm->vmcb->tlb_control = TLB_KEEP;
+    if (svm->generation != generation || svm->asid_epoch != svm->cpu->asid_epoch) {
+        take_asid(svm, generation);
+    }
     if (svm->window) {
         set_window(svm);
     }
-    svm->vmcb->rax = gpr[GPR_RAX];
+    svm->vmcb->rax = vcpu->state->gpr[GPR_RAX];
     COUNT(exit);
     COUNT(vmload);
     COUNT(vmload);
     COUNT(vmload);
-    svm_run(svm->vmcb_physical, gpr, cpu->host_physical);
-    gpr[GPR_RAX] = svm->vmcb->rax;
+    svm_run(svm);
 }
 
 /* ---- Events ---------------------------------------------------------------------------------- */

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Into the guest and out again. Its general registers run where they stand, in the state page;
- * RSP, RIP and RFLAGS are the VMCS's. The host's registers wait on its kernel stack.
+ * Into the guest, and out of it again as into the kernel. Its general registers run where they
+ * stand, in the state page; RSP, RIP and RFLAGS are the VMCS's. The state page is the VMM's as
+ * well, so nothing of the host's may be taken from there: our own struct waits on the kernel
+ * stack, which is empty else.
  */
-#define RUN_GPR 0x00      /* offsets in struct vmx_vcpu, pinned in vmx.h */
-#define RUN_HOST_RSP 0x08
-#define RUN_LAUNCHED 0x10
-#define RUN_FAILED 0x11
-
-#define VMCS_HOST_RSP 0x6c14
+#define RUN_GPR 0x80      /* offsets in struct vmx_vcpu, pinned in vmx.h */
+#define RUN_STACK 0x88
+#define RUN_LAUNCHED 0x90
 
 #define GPR_RAX 0x00      /* offsets in vcpu_state.gpr, pinned in vmx_vcpu.c */
 #define GPR_RCX 0x08
@@ -28,23 +27,14 @@
 
     .text
 
-/* RDI: struct vmx_vcpu. Returns after an exit, or after VMfail with ->failed set. */
+/* RDI: struct vmx_vcpu. */
     .globl vmx_run
     .balign 16
 vmx_run:
-    push %rbp
-    push %rbx
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    mov RUN_STACK(%rdi), %rsp
     push %rdi
     mov RUN_GPR(%rdi), %rax
-    movb $0, RUN_FAILED(%rdi)
-    /* The way in here is nearly always the same, and so is the stack's depth. */
-    cmp %rsp, RUN_HOST_RSP(%rdi)
-    jne 3f
-1:  cmpb $0, RUN_LAUNCHED(%rdi)
+    cmpb $0, RUN_LAUNCHED(%rdi)
     mov GPR_RCX(%rax), %rcx /* MOV leaves the flags alone */
     mov GPR_RDX(%rax), %rdx
     mov GPR_RBX(%rax), %rbx
@@ -60,28 +50,17 @@ vmx_run:
     mov GPR_R14(%rax), %r14
     mov GPR_R15(%rax), %r15
     mov GPR_RAX(%rax), %rax
-    je 2f
+    je 1f
     vmresume
-    jmp vmx_run_failed
-2:  vmlaunch
+    jmp 2f
+1:  vmlaunch
 
 /* VMfail: the processor went on behind the instruction, on the guest's general registers. */
-vmx_run_failed:
-    mov (%rsp), %rdi
-    movb $1, RUN_FAILED(%rdi)
-    jmp vmx_run_end
+2:  pop %rdi
+    call vmx_refused
+    jmp dispatch
 
-3:  mov %rsp, RUN_HOST_RSP(%rdi)
-    mov $VMCS_HOST_RSP, %ecx
-    vmwrite %rsp, %rcx
-    jbe vmx_run_failed /* never: there is a current VMCS, and it has that field */
-    jmp 1b
-
-/*
- * HOST_RIP. Flags are clear and RSP is as it was at the entry (SDM vol 3, 27.5.3). The state page
- * is the VMM's as well, so nothing of the host's may be taken from there: our own struct waits on
- * our stack.
- */
+/* HOST_RIP. Flags are clear and RSP is as it was at the entry (SDM vol 3, 27.5.3). */
     .globl vmx_exit_entry
     .balign 16
 vmx_exit_entry:
@@ -103,14 +82,12 @@ vmx_exit_entry:
     mov %r14, GPR_R14(%rax)
     mov %r15, GPR_R15(%rax)
     pop GPR_RAX(%rax)
-vmx_run_end:
-    add $8, %rsp
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbx
-    pop %rbp
-    ret
+    pop %rdi
+    cmpb $0, speculation_stuff_returns(%rip) /* before the first RET */
+    jne 4f
+3:  call vmx_exited
+    jmp dispatch
+4:  call speculation_fill_returns
+    jmp 3b
 
     .section .note.GNU-stack, "", @progbits

@@ -149,7 +149,8 @@ void vmx_decode_raw(const struct vmx_raw_exit *raw, struct vcpu_exit *exit,
                     struct vcpu_event *event)
 {
     *exit = (struct vcpu_exit){.reason = vmx_exit_rule(raw->reason)->reason,
-                               .insn_length = raw->insn_length};
+                               .insn_length = raw->insn_length,
+                               .raw = {0, 0}}; /* all of it reaches the VMM */
     if (exit->reason == EXIT_UNKNOWN) {
         decode_unknown(raw, exit);
     } else {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "x86/vmx/state.h"
 
+#include "virt/vcpu.h"
 #include "x86/instr.h"
 
 /* CR0 (SDM vol 3, 2.5): PE MP EM TS ET NE, WP, AM, NW CD PG. */
@@ -12,9 +13,6 @@
  */
 #define CR4_OFFERED 0x350fffUL
 #define CR4_MCE (1UL << 6)
-/* RFLAGS: bit 1 is always 1; 3, 5, 15 and 22 upwards are 0. */
-#define RFLAGS_DEFINED 0x3f7fd7UL
-#define RFLAGS_ONE 2UL
 /* DR7: 12, 14, 15 and the upper half are 0 (11, RTM, is not offered). */
 #define DR7_RESERVED 0xffffffff0000d800UL
 #define ATTRIBUTES_DEFINED 0x8fffu
@@ -38,13 +36,6 @@ static bool below_4g(uint64_t value)
     return value >> 32 == 0;
 }
 
-static bool check_ip(const struct vcpu_state *in)
-{
-    return vmx_canonical(in->rip) && (in->rflags & ~RFLAGS_DEFINED) == 0 &&
-           (in->rflags & RFLAGS_ONE) != 0 &&
-           (in->interruptibility & ~(uint32_t)(BLOCKED_BY_STI_OR_MOV_SS | BLOCKED_BY_NMI)) == 0;
-}
-
 static bool check_control(const struct vmx_limits *limits, const struct vcpu_state *in)
 {
     bool paging = (in->cr0 & CR0_PG) != 0;
@@ -59,7 +50,7 @@ static bool check_control(const struct vmx_limits *limits, const struct vcpu_sta
 static bool check_segment(const struct vcpu_segment *segment, bool wide_base)
 {
     return (segment->attributes & ~ATTRIBUTES_DEFINED) == 0 &&
-           (wide_base ? vmx_canonical(segment->base)
+           (wide_base ? canonical(segment->base)
                       : (segment->attributes & SEGMENT_UNUSABLE) || below_4g(segment->base));
 }
 
@@ -76,7 +67,7 @@ static bool check_segments(const struct vcpu_state *in)
 
 static bool check_table(const struct vcpu_segment *table)
 {
-    return vmx_canonical(table->base) && table->limit <= 0xffff;
+    return canonical(table->base) && table->limit <= 0xffff;
 }
 
 /* Each byte a memory type: 0, 1, 4 .. 7 (SDM vol 3, 11.12.2). */
@@ -96,15 +87,16 @@ static bool check_pat(uint64_t pat)
  * as would an address that is not canonical. */
 static bool check_msrs(const struct vcpu_state *in)
 {
-    return vmx_canonical(in->lstar) && vmx_canonical(in->cstar) && below_4g(in->fmask) &&
-           vmx_canonical(in->kernel_gs_base) && below_4g(in->sysenter_cs) &&
-           vmx_canonical(in->sysenter_esp) && vmx_canonical(in->sysenter_eip) && check_pat(in->pat);
+    return canonical(in->lstar) && canonical(in->cstar) && below_4g(in->fmask) &&
+           canonical(in->kernel_gs_base) && below_4g(in->sysenter_cs) &&
+           canonical(in->sysenter_esp) && canonical(in->sysenter_eip) && check_pat(in->pat);
 }
 
 enum status vmx_check_state(const struct vmx_limits *limits, const struct vcpu_state *in,
                             uint32_t groups)
 {
-    bool good = (!(groups & STATE_IP) || check_ip(in)) &&
+    bool good = (!(groups & STATE_IP) ||
+                 vcpu_ip_valid(in->rip, in->rflags, in->interruptibility)) &&
                 (!(groups & STATE_CONTROL) || check_control(limits, in)) &&
                 (!(groups & STATE_SEGMENTS) || check_segments(in)) &&
                 (!(groups & STATE_TABLES) || (check_table(&in->gdtr) && check_table(&in->idtr))) &&

@@ -54,9 +54,3 @@ static inline uint32_t vmx_abi_interruptibility(uint32_t value)
     return (value & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS) ? BLOCKED_BY_STI_OR_MOV_SS : 0u) |
            (value & BLOCKING_BY_NMI ? BLOCKED_BY_NMI : 0u);
 }
-
-/* Four-level paging: bits 63:47 are all alike. */
-static inline bool vmx_canonical(uint64_t address)
-{
-    return (uint64_t)((int64_t)(address << 16) >> 16) == address;
-}

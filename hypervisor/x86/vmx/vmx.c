@@ -10,6 +10,7 @@
 #include "x86/fpu.h"
 #include "x86/instr.h"
 #include "x86/paging_format.h"
+#include "x86/sections.h"
 #include "x86/vmx/vmx_insn.h"
 
 #define CPUID_1_ECX_VMX (1u << 5)
@@ -37,10 +38,9 @@
 #define BASIC_TRUE_CONTROLS (1UL << 55)
 #define EPT_1_GIB (1UL << 17)
 
-struct vmx_features vmx_features;
-struct vmx_limits vmx_limits;
+RO_AFTER_INIT struct vmx_features vmx_features;
+RO_AFTER_INIT struct vmx_limits vmx_limits;
 static struct vmx_cpu vmx_cpus[CPU_MAX];
-_Static_assert(CPU_MAX <= sizeof(((struct vmx_vm *)0)->flushed) / 8, "flushed[]");
 
 struct vmx_cpu *vmx_this_cpu(void)
 {
@@ -101,13 +101,27 @@ static const char *vmx_probe(uint32_t *caps)
 
 /* ---- On and off --------------------------------------------------------------------------- */
 
-static void choose_features(void)
+static void find_limits(void)
+{
+    vmx_limits = vmx_make_limits(vmx_features.cr4_fixed0, vmx_features.cr4_fixed1, read_cr4(),
+                                 cpuid_if_present(0x80000001, 0).edx & CPUID_EXTENDED_EDX_NX,
+                                 cpuid_if_present(0x80000008, 0).eax & 0xff);
+}
+
+/* What the boot processor finds for all; any other has to be like it. */
+static bool choose_features(bool first)
 {
     const struct vmx_msrs msrs = read_msrs();
-    const char *missing = vmx_choose(&msrs, &vmx_features);
+    struct vmx_features features;
+    const char *missing = vmx_choose(&msrs, &features);
 
-    KASSERT(!missing); /* probed before; all processors of a machine are alike */
-    page_largest_ept = msrs.ept_vpid & EPT_1_GIB ? 2 : 1;
+    KASSERT(!missing); /* probed before */
+    if (first) {
+        vmx_features = features;
+        page_largest_ept = msrs.ept_vpid & EPT_1_GIB ? 2 : 1;
+        vmx_make_maps();
+    }
+    return vmx_same_features(&features, &vmx_features);
 }
 
 /* SDM vol 3, 23.7 and 23.8. */
@@ -136,19 +150,22 @@ static void remember_host(struct vmx_cpu *vmx)
 static enum status vmx_cpu_enable(struct cpu *cpu, struct quota *quota)
 {
     struct vmx_cpu *vmx = &vmx_cpus[cpu->id];
-    struct vmx_region *region = frame_alloc(quota);
+    bool first = cpu->id == 0;
 
-    if (!region) {
+    if (!choose_features(first)) {
+        return STATUS_UNSUPPORTED;
+    }
+    vmx->region = frame_alloc(quota);
+    if (!vmx->region) {
         return STATUS_NO_MEMORY;
     }
-    choose_features();
+    vmx->id = cpu->id;
     fpu_enable();
-    *vmx = (struct vmx_cpu){.id = cpu->id, .region = region};
-    turn_on(region);
+    turn_on(vmx->region);
     remember_host(vmx);
-    vmx_limits = vmx_make_limits(vmx_features.cr4_fixed0, vmx_features.cr4_fixed1, read_cr4(),
-                                 cpuid_if_present(0x80000001, 0).edx & CPUID_EXTENDED_EDX_NX,
-                                 cpuid_if_present(0x80000008, 0).eax & 0xff);
+    if (first) {
+        find_limits();
+    }
     return STATUS_OK;
 }
 
@@ -171,21 +188,15 @@ const struct virt_ops vmx_ops = {
     .cpu_enable = vmx_cpu_enable,
     .cpu_disable = vmx_cpu_disable,
     .gpa_format = &page_format_ept,
-    .vm_init = vmx_vm_init,
-    .vm_destroy = vmx_vm_destroy,
-    .vm_flush = vmx_vm_flush,
-    .vm_port_intercept = vmx_vm_port_intercept,
-    .vm_msr_intercept = vmx_vm_msr_intercept,
     .vcpu_init = vmx_vcpu_init,
     .vcpu_destroy = vmx_vcpu_destroy,
     .load = vmx_load,
     .unload = vmx_unload,
-    .leave = vmx_leave,
-    .enter = vmx_enter,
-    .decode = vmx_decode,
+    .resume = vmx_resume,
     .host_event = vmx_host_event,
     .state_get = vmx_state_get,
     .state_set = vmx_state_set,
+    .load_ip = vmx_load_ip,
     .interruptible = vmx_interruptible,
     .inject = vmx_inject,
     .irq_window = vmx_irq_window,

@@ -4,6 +4,7 @@
 #include "kernel/arch.h"
 #include "virt/vcpu.h"
 #include "virt/vm.h"
+#include "x86/fpu.h"
 #include "x86/vmx/exit.h"
 #include "x86/vmx/features.h"
 #include "x86/vmx/state.h"
@@ -39,43 +40,24 @@ struct vmx_cpu {
 extern struct vmx_features vmx_features;
 extern struct vmx_limits vmx_limits;
 
-/* For what happens rarely: keeps the frequent ways short. */
-#define RARE __attribute__((noinline, cold))
-
 /* The calling processor's. */
 struct vmx_cpu *vmx_this_cpu(void);
 
-/* ---- One VM ------------------------------------------------------------------------------- */
-
-/* `vm->backend`: four frames in a row, of which the hardware sees three. */
-struct vmx_vm {
-    uint8_t io_bitmap[2][PAGE_SIZE]; /* 0x0000 bit set: the port exits (SDM vol 3, 24.6.4) */
-    uint8_t msr_bitmap[PAGE_SIZE];   /* 0x2000 (SDM vol 3, 24.6.9) */
-    /* Per processor: the vm->generation up to which it has forgotten translations. */
-    uint64_t flushed[PAGE_SIZE / 8];
-};
-_Static_assert(offsetof(struct vmx_vm, msr_bitmap) == 0x2000, "SDM vol 3, 24.6.9");
-#define VMX_VM_FRAMES 4
-_Static_assert(sizeof(struct vmx_vm) == VMX_VM_FRAMES * PAGE_SIZE, "frames_alloc");
-
-enum status vmx_vm_init(struct vm *vm);
-void vmx_vm_destroy(struct vm *vm);
-void vmx_vm_flush(struct vm *vm);
-void vmx_vm_port_intercept(struct vm *vm, uint16_t first, uint32_t count, bool on);
-enum status vmx_vm_msr_intercept(struct vm *vm, uint32_t msr, unsigned intercept);
-/* EPTP of the VM's guest-physical space. */
-uint64_t vmx_vm_eptp(const struct vm *vm);
+/* vmx_maps.c */
+extern uint8_t vmx_port_map[], vmx_msr_map[];
+void vmx_make_maps(void);
 
 /* ---- One vCPU ----------------------------------------------------------------------------- */
 
 struct vmx_vcpu {
-    uint64_t *gpr;      /* 0x00 entry.S: the state page's */
-    uint64_t host_rsp;  /* 0x08 entry.S: what VMCS_HOST_RSP holds */
-    uint8_t launched;   /* 0x10 entry.S: VMRESUME instead of VMLAUNCH */
-    uint8_t failed;     /* 0x11 entry.S: the last entry was refused with VMfail */
+    struct vcpu vcpu;
+    _Alignas(128) uint64_t *gpr; /* 0x80 entry.S: the state page's */
+    uint64_t stack;     /* 0x88 entry.S: top of its processor's kernel stack */
+    uint8_t launched;   /* 0x90 entry.S: VMRESUME instead of VMLAUNCH */
 
     bool away;          /* user code may have run: CR2 and SYSCALL's MSRs are not the guest's */
     bool flush_vpid;    /* before the next entry */
+    bool uses_syscall;  /* EFER.SCE: only then do SYSCALL's MSRs matter to it */
     bool ip_known;      /* state->rflags and ->interruptibility are the VMCS's */
     uint16_t vpid;
 
@@ -94,13 +76,11 @@ struct vmx_vcpu {
 
     struct vmx_cpu *cpu; /* whose host state the VMCS holds; NULL: none yet */
     struct vmx_region *vmcs;
-    struct fpu *fpu;
-    struct vmx_raw_exit raw; /* the last exit */
+    struct fpu fpu;
 };
-_Static_assert(offsetof(struct vmx_vcpu, gpr) == 0x00, "entry.S");
-_Static_assert(offsetof(struct vmx_vcpu, host_rsp) == 0x08, "entry.S");
-_Static_assert(offsetof(struct vmx_vcpu, launched) == 0x10, "entry.S");
-_Static_assert(offsetof(struct vmx_vcpu, failed) == 0x11, "entry.S");
+_Static_assert(offsetof(struct vmx_vcpu, gpr) == 0x80, "entry.S");
+_Static_assert(offsetof(struct vmx_vcpu, stack) == 0x88, "entry.S");
+_Static_assert(offsetof(struct vmx_vcpu, launched) == 0x90, "entry.S");
 _Static_assert(sizeof(struct vmx_vcpu) <= PAGE_SIZE, "one frame");
 
 /*
@@ -110,8 +90,16 @@ _Static_assert(sizeof(struct vmx_vcpu) <= PAGE_SIZE, "one frame");
  */
 #define VMX_EXCEPTIONS (1u << 1 | 1u << 17 | 1u << 18)
 
-/* entry.S: enters the guest and returns after its exit, or after VMfail. */
-void vmx_run(struct vmx_vcpu *vmx);
+static inline struct vmx_vcpu *vmx_of(const struct vcpu *vcpu)
+{
+    return (struct vmx_vcpu *)vcpu;
+}
+
+/* entry.S: enters the guest. After its exit it goes on with vmx_exited, or with vmx_refused after
+ * VMfail, and then with the thread that this returns. */
+_Noreturn void vmx_run(struct vmx_vcpu *vmx);
+struct thread *vmx_exited(struct vmx_vcpu *vmx);
+struct thread *vmx_refused(struct vmx_vcpu *vmx);
 /* entry.S: HOST_RIP. */
 extern const char vmx_exit_entry[];
 
@@ -120,8 +108,9 @@ enum status vmx_vcpu_init(struct vcpu *vcpu);
 void vmx_vcpu_destroy(struct vcpu *vcpu);
 void vmx_load(struct vcpu *vcpu);
 void vmx_unload(struct vcpu *vcpu);
-void vmx_leave(struct vcpu *vcpu);
-void vmx_enter(struct vcpu *vcpu);
+/* User code will run next: makes its system calls work again. The next vmx_resume undoes it. */
+void vmx_leave(struct vmx_vcpu *vmx);
+void vmx_resume(struct thread *self);
 bool vmx_interruptible(const struct vcpu *vcpu);
 void vmx_inject(struct vcpu *vcpu, const struct vcpu_event *event);
 void vmx_irq_window(struct vcpu *vcpu, bool on);
@@ -129,9 +118,9 @@ void vmx_irq_window(struct vcpu *vcpu, bool on);
 /* vmx_state.c */
 void vmx_state_get(struct vcpu *vcpu, uint32_t groups);
 enum status vmx_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups);
+void vmx_load_ip(struct vcpu *vcpu);
 /* Loads what vmx_check_state has passed. */
 void vmx_state_load(struct vmx_vcpu *vmx, const struct vcpu_state *in, uint32_t groups);
 
 /* vmx_exit.c */
-void vmx_decode(struct vcpu *vcpu, struct vcpu_exit *exit);
 void vmx_host_event(struct vcpu *vcpu, const struct vcpu_exit *exit);

@@ -2,7 +2,9 @@
 /* After an exit: what the hardware says about it, and what of it only this backend can do. */
 #include "x86/vmx/vmx.h"
 
+#include "kernel/cpu.h"
 #include "kernel/log.h"
+#include "virt/exit.h"
 #include "x86/instr.h"
 #include "x86/trap.h"
 #include "x86/vmx/reason.h"
@@ -61,19 +63,6 @@ static void read_raw(struct vmx_raw_exit *raw, uint32_t reason, unsigned reads)
     }
 }
 
-/* What the VMM asked to inject may not fit the guest's mode: that is its mistake. Any other
- * error is ours. */
-static RARE void decode_refusal(struct vcpu_exit *exit)
-{
-    uint32_t error = vmread32(VMCS_INSN_ERROR);
-
-    if (error != ERROR_INVALID_CONTROL) {
-        panic("VM entry failed, error %u", error);
-    }
-    *exit = (struct vcpu_exit){.reason = EXIT_INVALID_STATE, .raw = {REASON_ENTRY_FAILED, error}};
-    vmwrite(VMCS_ENTRY_INTERRUPTION, 0); /* still pending, unlike after an exit */
-}
-
 /* NMIs blocked by the delivery that the exit interrupted are not yet, and those that a repeated
  * IRET will unblock are again (SDM vol 3, 31.7.1). */
 static void correct_nmi_blocking(const struct vmx_raw_exit *raw)
@@ -111,14 +100,14 @@ static RARE void give_back(struct vcpu *vcpu, const struct vmx_raw_exit *raw,
     if (exit->exception.vector == VECTOR_DEBUG) {
         update_debug_registers(raw->qualification);
     }
-    vcpu->event = (struct vcpu_event){
-        .valid = true,
-        .type = INTERRUPTION_TYPE(raw->interruption),
-        .vector = exit->exception.vector,
-        .has_error = exit->exception.has_error,
-        .error = exit->exception.error,
-        .insn_length = 1, /* INT1's, if it was one */
-    };
+    vcpu_pend(vcpu, (struct vcpu_event){
+                        .valid = true,
+                        .type = INTERRUPTION_TYPE(raw->interruption),
+                        .vector = exit->exception.vector,
+                        .has_error = exit->exception.has_error,
+                        .error = exit->exception.error,
+                        .insn_length = 1, /* INT1's, if it was one */
+                    });
     exit->reason = EXIT_NONE;
 }
 
@@ -153,34 +142,71 @@ static __attribute__((noinline)) void decode_more(struct vcpu *vcpu, uint32_t re
 {
     unsigned reads = vmx_exit_rule(reason)->reads;
     struct vmx_raw_exit raw;
+    struct vcpu_event event = {.valid = false};
 
     read_raw(&raw, reason, reads);
-    vmx_decode_raw(&raw, exit, &vcpu->event);
+    vmx_decode_raw(&raw, exit, &event);
+    if (event.valid) {
+        vcpu_pend(vcpu, event);
+    }
     if (reads & READ_MORE) {
         finish(vcpu, &raw, exit);
     }
 }
 
-void vmx_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
+/* Another thread than the vCPU's may run next; if that has ended it is not to be touched, and
+ * vmx_unload has seen to it. */
+static RARE struct thread *exited_otherwise(struct vmx_vcpu *vmx, const struct vcpu_exit *exit)
 {
-    struct vmx_vcpu *vmx = vcpu->backend;
+    const struct thread *self = vmx->vcpu.thread;
+    struct thread *next = vcpu_exited(&vmx->vcpu, exit);
 
-    if (vmx->failed) {
-        decode_refusal(exit);
-        return;
+    if (next != self && arch_this_cpu()->vcpu == &vmx->vcpu) {
+        vmx_leave(vmx);
     }
+    return next;
+}
+
+/* Instructions are what a guest exits for most. All that need no more than their length are
+ * forwarded. */
+struct thread *vmx_exited(struct vmx_vcpu *vmx)
+{
+    struct vcpu_state *state = vmx->vcpu.state;
     uint32_t reason = vmread32(VMCS_EXIT_REASON);
     const struct vmx_exit_rule *rule = vmx_exit_rule(reason);
 
-    if (!(reason & REASON_ENTRY_FAILED)) {
-        vmx->launched = 1; /* a refused entry leaves the VMCS "clear" (SDM vol 3, 26.8) */
+    if (__builtin_expect(rule->reads != READ_LENGTH, 0)) {
+        struct vcpu_exit exit;
+
+        if (!(reason & REASON_ENTRY_FAILED)) {
+            vmx->launched = 1; /* a refused entry leaves the VMCS "clear" (SDM vol 3, 26.8) */
+        }
+        decode_more(&vmx->vcpu, reason, &exit);
+        return exited_otherwise(vmx, &exit);
     }
-    if (rule->reads == READ_LENGTH) { /* most of the frequent ones */
-        *exit = (struct vcpu_exit){.reason = rule->reason,
-                                   .insn_length = vmread32(VMCS_EXIT_INSN_LENGTH)};
-        return;
+    uint32_t groups = exit_rules[rule->reason].groups;
+
+    vmx->launched = 1;
+    state->exit.reason = rule->reason;
+    state->exit.insn_length = vmread32(VMCS_EXIT_INSN_LENGTH);
+    vmx_state_get(&vmx->vcpu, groups);
+    vmx_leave(vmx);
+    return vcpu_forward(&vmx->vcpu, groups);
+}
+
+/* What the VMM asked to inject may not fit the guest's mode: that is its mistake. Any other
+ * error is ours. */
+struct thread *vmx_refused(struct vmx_vcpu *vmx)
+{
+    uint32_t error = vmread32(VMCS_INSN_ERROR);
+    const struct vcpu_exit exit = {.reason = EXIT_INVALID_STATE,
+                                   .raw = {REASON_ENTRY_FAILED, error}};
+
+    if (error != ERROR_INVALID_CONTROL) {
+        panic("VM entry failed, error %u", error);
     }
-    decode_more(vcpu, reason, exit);
+    vmwrite(VMCS_ENTRY_INTERRUPTION, 0); /* still pending, unlike after an exit */
+    return exited_otherwise(vmx, &exit);
 }
 
 void vmx_host_event(struct vcpu *vcpu, const struct vcpu_exit *exit)

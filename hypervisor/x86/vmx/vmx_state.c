@@ -22,7 +22,7 @@ static void know_ip(struct vmx_vcpu *vmx)
 
 bool vmx_interruptible(const struct vcpu *vcpu)
 {
-    struct vmx_vcpu *vmx = vcpu->backend;
+    struct vmx_vcpu *vmx = vmx_of(vcpu);
 
     know_ip(vmx);
     return (vmx->rflags & RFLAGS_IF) &&
@@ -110,7 +110,7 @@ static __attribute__((noinline)) void get_others(const struct vmx_vcpu *vmx,
 
 void vmx_state_get(struct vcpu *vcpu, uint32_t groups)
 {
-    struct vmx_vcpu *vmx = vcpu->backend;
+    struct vmx_vcpu *vmx = vmx_of(vcpu);
     struct vcpu_state *state = vcpu->state;
 
     if (groups & STATE_IP) {
@@ -126,15 +126,16 @@ void vmx_state_get(struct vcpu *vcpu, uint32_t groups)
 
 /* ---- Into the VMCS ------------------------------------------------------------------------ */
 
-static void set_ip(struct vmx_vcpu *vmx, const struct vcpu_state *in)
+static RARE void set_ip(struct vmx_vcpu *vmx, uint64_t rip, uint64_t rflags,
+                        uint32_t interruptible)
 {
     know_ip(vmx);
-    uint32_t interruptibility = vmx_interruptibility(in->interruptibility, vmx->interruptibility);
+    uint32_t interruptibility = vmx_interruptibility(interruptible, vmx->interruptibility);
 
-    vmwrite(VMCS_GUEST_RIP, in->rip);
-    if (vmx->rflags != in->rflags) {
-        vmx->rflags = in->rflags;
-        vmwrite(VMCS_GUEST_RFLAGS, in->rflags);
+    vmwrite(VMCS_GUEST_RIP, rip);
+    if (vmx->rflags != rflags) {
+        vmx->rflags = rflags;
+        vmwrite(VMCS_GUEST_RFLAGS, rflags);
     }
     if (vmx->interruptibility != interruptibility) {
         vmx->interruptibility = interruptibility;
@@ -147,6 +148,7 @@ static void set_control(struct vmx_vcpu *vmx, const struct vcpu_state *in)
     uint64_t efer = vmx_real_efer(in->efer, in->cr0);
     uint32_t entry = vmx_features.entry | (efer & EFER_LMA ? ENTRY_GUEST_64 : 0u);
 
+    vmx->uses_syscall = (efer & EFER_SCE) != 0;
     vmx->cr0_shadow = in->cr0;
     vmx->cr4_shadow = in->cr4;
     vmwrite(VMCS_GUEST_CR0, vmx_real_cr0(&vmx_limits, in->cr0));
@@ -225,23 +227,16 @@ void vmx_state_load(struct vmx_vcpu *vmx, const struct vcpu_state *in, uint32_t 
 {
     KASSERT(vmx->away); /* CR2 and SYSCALL's MSRs are taken up on the way back */
     if (groups & STATE_IP) {
-        set_ip(vmx, in);
+        set_ip(vmx, in->rip, in->rflags, in->interruptibility);
     }
     if (groups & ~(uint32_t)STATE_IP) {
         load_others(vmx, in, groups);
     }
 }
 
-/* After the frequent exits a VMM moves RIP and nothing else. */
-static bool only_rip_differs(const struct vmx_vcpu *vmx, const struct vcpu_state *in)
+enum status vmx_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups)
 {
-    return vmx->ip_known && in->rflags == vmx->rflags &&
-           in->interruptibility == vmx_abi_interruptibility(vmx->interruptibility);
-}
-
-static RARE enum status check_and_load(struct vmx_vcpu *vmx, const struct vcpu_state *in,
-                                       uint32_t groups)
-{
+    struct vmx_vcpu *vmx = vmx_of(vcpu);
     enum status status = vmx_check_state(&vmx_limits, in, groups);
 
     if ((groups & STATE_XCR0) && !fpu_xcr0_valid(in->xcr0)) {
@@ -253,14 +248,16 @@ static RARE enum status check_and_load(struct vmx_vcpu *vmx, const struct vcpu_s
     return status;
 }
 
-enum status vmx_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups)
+/* After the frequent exits a VMM moves RIP and nothing else. */
+void vmx_load_ip(struct vcpu *vcpu)
 {
-    if (groups != STATE_IP || !only_rip_differs(vcpu->backend, in)) {
-        return check_and_load(vcpu->backend, in, groups);
+    struct vmx_vcpu *vmx = vmx_of(vcpu);
+    const struct vcpu_ip *ip = &vcpu->ip;
+
+    if (vmx->ip_known && ip->rflags == vmx->rflags &&
+        ip->interruptibility == vmx_abi_interruptibility(vmx->interruptibility)) {
+        vmwrite(VMCS_GUEST_RIP, ip->rip);
+    } else {
+        set_ip(vmx, ip->rip, ip->rflags, ip->interruptibility);
     }
-    if (!vmx_canonical(in->rip)) {
-        return STATUS_BAD_ARGUMENT;
-    }
-    vmwrite(VMCS_GUEST_RIP, in->rip);
-    return STATUS_OK;
 }

@@ -6,8 +6,10 @@
 #include "kernel/cpu.h"
 #include "kernel/log.h"
 #include "kernel/memory.h"
+#include "kernel/thread.h"
 #include "x86/fpu.h"
 #include "x86/instr.h"
+#include "x86/layout.h"
 #include "x86/vmx/vmx_insn.h"
 
 _Static_assert(GPR_RAX == 0 && GPR_RCX == 1 && GPR_RDX == 2 && GPR_RBX == 3 && GPR_RBP == 5 &&
@@ -39,20 +41,21 @@ static const struct vcpu_state after_reset = {
     .pat = 0x0007040600070406,
 };
 
-/* ---- Virtual-processor identifiers -------------------------------------------------------- */
+/* ---- Virtual-processor identifiers: with the kernel's lock ----------------------------------- */
 
-#define VPID_COUNT 2048 /* more than there can be threads */
+#define VPID_COUNT 1024 /* THREAD_MAX: a vCPU is a thread */
+_Static_assert(THREAD_MAX <= VPID_COUNT, "an identifier for every vCPU");
 static uint64_t vpids[VPID_COUNT / 64] = {1}; /* 0 is the host's */
 
 /* 0 when there is none. */
 static uint16_t vpid_alloc(void)
 {
-    for (unsigned vpid = 1; vpid < VPID_COUNT; vpid++) {
-        uint64_t bit = 1UL << vpid % 64;
+    for (unsigned word = 0; word < VPID_COUNT / 64; word++) {
+        uint64_t free = ~vpids[word];
 
-        if (!(vpids[vpid / 64] & bit)) {
-            vpids[vpid / 64] |= bit;
-            return (uint16_t)vpid;
+        if (free != 0) {
+            vpids[word] |= free & -free;
+            return (uint16_t)(word * 64 + (unsigned)__builtin_ctzl(free));
         }
     }
     return 0;
@@ -88,10 +91,19 @@ static void put_away(struct vmx_cpu *cpu, struct vmx_vcpu *vmx)
     }
 }
 
+static uint64_t eptp_of(const struct vm *vm)
+{
+    return vm->gpa.root | EPTP_WRITE_BACK_4_LEVELS;
+}
+
+/* The maps stand in the kernel's image. */
+static phys_addr map_physical(const uint8_t *map)
+{
+    return (phys_addr)map - KERNEL_IMAGE_OFFSET;
+}
+
 static void write_controls(struct vmx_vcpu *vmx, const struct vm *vm)
 {
-    const struct vmx_vm *maps = vm->backend;
-
     vmx->processor_controls = vmx_features.processor;
     vmwrite(VMCS_PIN_CONTROLS, vmx_features.pin);
     vmwrite(VMCS_PROCESSOR_CONTROLS, vmx->processor_controls);
@@ -107,10 +119,10 @@ static void write_controls(struct vmx_vcpu *vmx, const struct vm *vm)
     vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
     vmwrite(VMCS_ENTRY_INTERRUPTION, 0);
     vmwrite(VMCS_LINK_POINTER, UINT64_MAX);
-    vmwrite(VMCS_IO_BITMAP_A, arch_pool_physical(maps->io_bitmap[0]));
-    vmwrite(VMCS_IO_BITMAP_B, arch_pool_physical(maps->io_bitmap[1]));
-    vmwrite(VMCS_MSR_BITMAP, arch_pool_physical(maps->msr_bitmap));
-    vmwrite(VMCS_EPT_POINTER, vmx_vm_eptp(vm));
+    vmwrite(VMCS_IO_BITMAP_A, map_physical(vmx_port_map));
+    vmwrite(VMCS_IO_BITMAP_B, map_physical(vmx_port_map));
+    vmwrite(VMCS_MSR_BITMAP, map_physical(vmx_msr_map));
+    vmwrite(VMCS_EPT_POINTER, eptp_of(vm));
     vmwrite(VMCS_CR0_MASK, CR0_HOST_OWNED);
     vmwrite(VMCS_CR4_MASK, vmx_cr4_mask(&vmx_limits));
     if (vmx->vpid != 0) {
@@ -128,44 +140,21 @@ static void write_guest_state(struct vmx_vcpu *vmx)
     vmx_state_load(vmx, &after_reset, STATE_ALL & ~STATE_XCR0); /* fpu_create's */
 }
 
-/* Frames, identifier; false: the quota is used up. */
-static bool vcpu_alloc(struct vmx_vcpu *vmx, struct quota *quota)
-{
-    vmx->vmcs = frame_alloc(quota);
-    vmx->fpu = fpu_create(quota);
-    vmx->vpid = vmx_features.vpid ? vpid_alloc() : 0;
-    return vmx->vmcs && vmx->fpu && (vmx->vpid != 0 || !vmx_features.vpid);
-}
-
-static void vcpu_free(struct vmx_vcpu *vmx, struct quota *quota)
-{
-    vpid_free(vmx->vpid);
-    if (vmx->fpu) {
-        fpu_destroy(vmx->fpu, quota);
-    }
-    if (vmx->vmcs) {
-        frame_free(quota, vmx->vmcs);
-    }
-    frame_free(quota, vmx);
-}
-
 enum status vmx_vcpu_init(struct vcpu *vcpu)
 {
-    struct quota *quota = vcpu->vm->quota;
-    struct vmx_vcpu *vmx = frame_alloc(quota);
+    struct vmx_vcpu *vmx = vmx_of(vcpu);
     struct vmx_cpu *cpu = vmx_this_cpu();
     struct vmx_vcpu *before = cpu->current;
 
-    if (!vmx) {
+    vmx->vmcs = frame_alloc(vcpu->vm->quota);
+    if (!vmx->vmcs) {
         return STATUS_NO_MEMORY;
     }
-    if (!vcpu_alloc(vmx, quota)) {
-        vcpu_free(vmx, quota);
-        return STATUS_NO_MEMORY;
-    }
+    vmx->vpid = vmx_features.vpid ? vpid_alloc() : 0;
     vmx->gpr = vcpu->state->gpr;
     vmx->away = true;
     vmx->dr6 = DR6_AFTER_RESET;
+    fpu_init(&vmx->fpu);
     vmx->vmcs->revision = vmx_features.revision;
     vmclear(arch_pool_physical(vmx->vmcs));
     make_current(cpu, vmx);
@@ -173,17 +162,17 @@ enum status vmx_vcpu_init(struct vcpu *vcpu)
     write_guest_state(vmx);
     put_away(cpu, vmx);
     make_current(cpu, before);
-    vcpu->backend = vmx;
     return STATUS_OK;
 }
 
+/* Its VMCS is on no processor: vmx_unload has put it away, or nobody ever loaded it. */
 void vmx_vcpu_destroy(struct vcpu *vcpu)
 {
-    struct vmx_vcpu *vmx = vcpu->backend;
+    struct vmx_vcpu *vmx = vmx_of(vcpu);
 
-    put_away(vmx_this_cpu(), vmx);
-    vcpu_free(vmx, vcpu->vm->quota);
-    vcpu->backend = NULL;
+    KASSERT(!vmx->cpu);
+    vpid_free(vmx->vpid);
+    frame_free(vcpu->vm->quota, vmx->vmcs);
 }
 
 /* ---- To a processor and away from it ------------------------------------------------------ */
@@ -193,7 +182,7 @@ struct table_pointer {
     uint64_t base;
 } __attribute__((packed));
 
-/* Where an exit takes this processor (SDM vol 3, 24.5); HOST_CR3 and HOST_RSP follow. The
+/* Where an exit takes this processor (SDM vol 3, 24.5); HOST_CR3 may follow. The
  * kernel's data segments but SS are null, and it uses neither FS nor GS. */
 static void write_host_state(struct vmx_vcpu *vmx, struct vmx_cpu *cpu)
 {
@@ -224,7 +213,8 @@ static void write_host_state(struct vmx_vcpu *vmx, struct vmx_cpu *cpu)
     vmwrite(VMCS_HOST_EFER, rdmsr(MSR_EFER));
     vmwrite(VMCS_HOST_PAT, rdmsr(MSR_PAT));
     vmwrite(VMCS_HOST_RIP, (uint64_t)vmx_exit_entry);
-    vmx->host_rsp = 0;
+    vmx->stack = arch_this_cpu()->arch.kernel_stack;
+    vmwrite(VMCS_HOST_RSP, vmx->stack - 8); /* where vmx_run leaves its argument */
     vmx->host_cr3 = read_cr3();
     vmwrite(VMCS_HOST_CR3, vmx->host_cr3);
 }
@@ -250,7 +240,7 @@ static void load_debug_registers(const struct vmx_vcpu *vmx)
 
 void vmx_load(struct vcpu *vcpu)
 {
-    struct vmx_vcpu *vmx = vcpu->backend;
+    struct vmx_vcpu *vmx = vmx_of(vcpu);
     struct vmx_cpu *cpu = vmx_this_cpu();
 
     make_current(cpu, vmx);
@@ -260,17 +250,17 @@ void vmx_load(struct vcpu *vcpu)
     vmx->flush_vpid = true;
     wrmsr(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
     load_debug_registers(vmx);
-    fpu_load(vmx->fpu);
+    fpu_load(&vmx->fpu);
     vmx->away = true;
     vmx->ip_known = false;
 }
 
 void vmx_unload(struct vcpu *vcpu)
 {
-    struct vmx_vcpu *vmx = vcpu->backend;
+    struct vmx_vcpu *vmx = vmx_of(vcpu);
 
-    KASSERT(vmx->away);
-    fpu_save(vmx->fpu);
+    vmx_leave(vmx);
+    fpu_save(&vmx->fpu);
     save_debug_registers(vmx);
     vmx->kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
     put_away(vmx->cpu, vmx);
@@ -293,16 +283,16 @@ static void load_syscall_msrs(struct syscall_msrs *loaded, const struct syscall_
     write_if_changed(MSR_FMASK, &loaded->fmask, wanted->fmask);
 }
 
-void vmx_leave(struct vcpu *vcpu)
+void vmx_leave(struct vmx_vcpu *vmx)
 {
-    struct vmx_vcpu *vmx = vcpu->backend;
-
     if (vmx->away) {
         return;
     }
     vmx->away = true;
     vmx->cr2 = read_cr2();
-    load_syscall_msrs(&vmx->cpu->loaded, &vmx->cpu->host);
+    if (vmx->uses_syscall) {
+        load_syscall_msrs(&vmx->cpu->loaded, &vmx->cpu->host);
+    }
     /* An exit sets the limit to 0xffff (SDM vol 3, 27.5.2): what stands behind the table is no
      * descriptor for user code to load. The interrupt table is full, so its limit does not
      * matter. */
@@ -315,18 +305,19 @@ static void come_back(struct vmx_vcpu *vmx)
     if (read_cr2() != vmx->cr2) {
         __asm__ volatile("mov %0, %%cr2" : : "r"(vmx->cr2));
     }
-    load_syscall_msrs(&vmx->cpu->loaded, &vmx->syscall);
+    if (vmx->uses_syscall) { /* else SYSCALL and SYSRET fault whatever they say */
+        load_syscall_msrs(&vmx->cpu->loaded, &vmx->syscall);
+    }
 }
 
 /* ---- Entry -------------------------------------------------------------------------------- */
 
 /* A changed guest-physical space (SDM vol 3, 28.4.3.3: combined mappings go as well). */
-static RARE void flush_guest_physical(struct vmx_vcpu *vmx, const struct vm *vm,
-                                      struct vmx_vm *maps)
+static RARE void flush_guest_physical(struct vm *vm, unsigned cpu, uint64_t generation)
 {
     invept(vmx_features.invept_single ? INVALIDATE_SINGLE_CONTEXT : INVALIDATE_ALL_CONTEXTS,
-           vmx_vm_eptp(vm));
-    maps->flushed[vmx->cpu->id] = vm->generation;
+           eptp_of(vm));
+    vm->flushed[cpu] = generation;
 }
 
 /* Control registers that were set from outside, where the guest's own MOV would have flushed. */
@@ -339,22 +330,27 @@ static RARE void flush_linear(struct vmx_vcpu *vmx)
     }
 }
 
-void vmx_enter(struct vcpu *vcpu)
+void vmx_resume(struct thread *self)
 {
-    struct vmx_vcpu *vmx = vcpu->backend;
-    const struct vm *vm = vcpu->vm;
-    struct vmx_vm *maps = vm->backend;
-    uint64_t cr3 = read_cr3();
+    struct vcpu *vcpu = vcpu_to_enter(self);
+    struct vmx_vcpu *vmx = vmx_of(vcpu);
+    struct vm *vm = vcpu->vm;
+    uint64_t root = self->cpu->arch.root;
+    uint64_t generation = __atomic_load_n(&vm->generation, __ATOMIC_RELAXED);
 
+    if (vcpu->new_ip) {
+        vcpu->new_ip = false;
+        vmx_load_ip(vcpu);
+    }
     if (vmx->away) {
         come_back(vmx);
     }
-    if (vmx->host_cr3 != cr3) {
-        vmx->host_cr3 = cr3;
-        vmwrite(VMCS_HOST_CR3, cr3);
+    if (vmx->host_cr3 != root) {
+        vmx->host_cr3 = root;
+        vmwrite(VMCS_HOST_CR3, root);
     }
-    if (maps->flushed[vmx->cpu->id] != vm->generation) {
-        flush_guest_physical(vmx, vm, maps);
+    if (vm->flushed[vmx->cpu->id] != generation) {
+        flush_guest_physical(vm, vmx->cpu->id, generation);
     }
     if (vmx->flush_vpid) {
         flush_linear(vmx);
@@ -387,7 +383,7 @@ void vmx_inject(struct vcpu *vcpu, const struct vcpu_event *event)
 
 void vmx_irq_window(struct vcpu *vcpu, bool on)
 {
-    struct vmx_vcpu *vmx = vcpu->backend;
+    struct vmx_vcpu *vmx = vmx_of(vcpu);
     uint32_t controls = vmx->processor_controls & ~PROCESSOR_IRQ_WINDOW;
 
     if (on) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* What the hostile programs share: a voice on the console. Each is the first task of a partition
- * of its own (CONFIG_TEST_HOSTILE) and tries one thing that it may not do. */
+ * of its own and tries one thing that it may not do. */
 #include "abi/console.h"
 #include "abi/info.h"
 #include "abi/layout.h"

@@ -18,7 +18,15 @@ static void expect(const char *what, int64_t status, int64_t expected)
 void user_main(uint64_t argument)
 {
     const uint64_t words[5] = {0};
+    const struct task_parameters greedy = {.quota = 1UL << 40, .processors = 1, .priority = 1};
+    const struct task_parameters elsewhere = {.quota = 8, .processors = 1u << 31, .priority = 1};
+    const struct thread_parameters high = {.entry = USER_IMAGE_BASE, .priority = PRIORITY_MAX};
+    const struct thread_parameters far = {
+        .entry = USER_IMAGE_BASE, .priority = 1, .processor = PROCESSORS_MAX - 1};
     thread_id vcpu, thread;
+    task_id task;
+    tsc_time when;
+    uint32_t value;
     uint8_t byte;
 
     (void)argument;
@@ -40,10 +48,14 @@ void user_main(uint64_t argument)
     expect("the same again", sys_vm_map(0, USER_CONSOLE, PAGE_SIZE, MEM_READ), STATUS_EXISTS);
     expect("unknown task", sys_mem_map(77, USER_CONSOLE, USER_CONSOLE, PAGE_SIZE, MEM_READ),
            STATUS_BAD_ID);
-    expect("more kernel memory than its quota", sys_task_create(1UL << 40, &thread),
+    expect("more kernel memory than its quota", sys_task_create(&greedy, &task),
            STATUS_NO_MEMORY);
-    expect("higher priority", sys_thread_create(0, USER_IMAGE_BASE, 0, 255, 0, &thread),
-           STATUS_BAD_ID);
+    expect("task on another processor", sys_task_create(&elsewhere, &task), STATUS_BAD_ARGUMENT);
+    expect("higher priority", sys_thread_create(0, &high, &thread), STATUS_BAD_ARGUMENT);
+    expect("another processor", sys_thread_create(0, &far, &thread), STATUS_BAD_ARGUMENT);
+    expect("port", sys_port_read(0x3f8, 1, &value), STATUS_DENIED);
+    expect("interrupt line", sys_irq_listen(4, 1), STATUS_DENIED);
+    expect("schedule", sys_schedule_set(0, &when), STATUS_DENIED);
     expect("board's console", sys_console_write(words, 1), STATUS_DENIED);
     expect("typed bytes", sys_console_read(&byte), STATUS_DENIED);
     expect("machine off", sys_machine_end(MACHINE_OFF), STATUS_DENIED);

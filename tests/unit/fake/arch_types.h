@@ -21,6 +21,18 @@ struct arch_space {
     const struct page_format *format;
 };
 
+struct cpu;
+
+#define ARCH_SPACE_FRAMES 1 /* of a space with one page in it */
+
 struct arch_cpu {
-    uint64_t unused;
+    uint64_t root; /* of the space that it has loaded */
+    unsigned flushes;
 };
+
+/* The processor that the test plays. */
+extern struct cpu *fake_cpu;
+static inline struct cpu *arch_this_cpu(void)
+{
+    return fake_cpu;
+}

@@ -18,3 +18,4 @@ struct message sys_vcpu_run(thread_id vcpu, tsc_time deadline);
 int64_t sys_vcpu_state_get(thread_id vcpu, uint32_t groups);
 int64_t sys_vcpu_recall(thread_id vcpu);
 _Noreturn void sys_task_end(uint64_t code);
+int64_t sys_event_signal(thread_id to, uint64_t bits);

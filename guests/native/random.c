@@ -1,0 +1,736 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Random system calls with random arguments: some as they should be, some with one argument
+ * spoiled, some without any sense. Children of its own are its victims, their threads begin
+ * anywhere; where the machine has virtualization, VMs and vCPUs too, with random memory and state.
+ * At its end it removes its children, and prints how often each call gave each status.
+ *
+ *   calls=N   100000
+ *   seed=N    1
+ *   port=N    an I/O port that it holds; none
+ *   irq=N     an interrupt line that it holds; none
+ *   slots     first makes tasks until there are no more names, or no more memory for them
+ *
+ * It leaves alone what it stands on: its image, its stacks, its own end.
+ */
+#include "abi/vcpu.h"
+#include "arguments.h"
+#include "child.h"
+#include "clock.h"
+#include "heap.h"
+#include "print.h"
+#include "thread.h"
+
+#define CHILDREN 6u
+#define CHILD_QUOTA 40u      /* pages, at most */
+#define NAMES 16u            /* of threads that are remembered */
+#define OWN_THREADS 24u      /* as threads come back with their task only */
+#define VCPUS 3u
+#define CHILD_BASE 0x0000500000000000UL /* where children get it */
+#define CHILD_SIZE 0x40000UL
+#define CHILD_STACK 0x0000500010000000UL /* top of the one stack that its threads share */
+#define SOON 3000u           /* ticks of a wait */
+#define REVOKE_MAX 0x8000u   /* bytes */
+#define STATUSES 14u
+#define CALLS (SYSCALL_COUNT + 1u) /* the last row: numbers of no call */
+
+static uint64_t counts[CALLS][STATUSES];
+static uint64_t other_statuses;
+static uint64_t seed;
+
+static task_id child[CHILDREN];     /* 0: none */
+static unsigned child_priority[CHILDREN];
+static thread_id thread[NAMES];     /* of children, living and dead */
+static unsigned next_thread;
+static thread_id self, server, sink, vcpu[VCPUS];
+static thread_id caller;            /* who waits for an answer of ours */
+static unsigned own_threads;
+static uint64_t scratch, scratch_size; /* of the heap: what is given, taken and unmapped */
+
+/* ---- Chance ---------------------------------------------------------------------------------- */
+
+/* Marsaglia's xorshift64* */
+static uint64_t any(void)
+{
+    seed ^= seed >> 12;
+    seed ^= seed << 25;
+    seed ^= seed >> 27;
+    return seed * 0x2545f4914f6cdd1dUL;
+}
+
+static uint64_t below(uint64_t limit)
+{
+    return (any() >> 20) % limit;
+}
+
+static bool once_in(uint64_t n)
+{
+    return below(n) == 0;
+}
+
+/* What breaks programs. */
+static uint64_t wild(void)
+{
+    static const uint64_t edges[] = {
+        0, 1, 2, 7, 8, 0x1000, 0x400000, USER_TOP, USER_TOP - PAGE_SIZE, USER_KERNEL_INFO,
+        USER_PARTITION_INFO, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 0x7fffffffffff,
+        0x800000000000, 0xffff800000000000, 0xffffffff80200000, INT64_MAX, UINT64_MAX,
+        UINT64_MAX - 0xfff, SIGMA0_PHYSICAL, 0x10001, 0x10002,
+    };
+
+    switch (below(4)) {
+    case 0:
+        return edges[below(sizeof(edges) / sizeof(edges[0]))];
+    case 1:
+        return below(70);
+    case 2:
+        return any() >> below(64) & ~0xfffUL;
+    default:
+        return any() >> below(64);
+    }
+}
+
+/* ---- Sensible arguments ---------------------------------------------------------------------- */
+
+static task_id some_child(void)
+{
+    return child[below(CHILDREN)];
+}
+
+static thread_id some_thread(void)
+{
+    switch (below(6)) {
+    case 0:
+        return server;
+    case 1:
+        return sink;
+    case 2:
+        return once_in(8) ? PARTITION_INFO->console : sink;
+    case 3:
+        return caller;
+    case 4:
+        return 0x10000 | (thread_id)below(16); /* whosever it is */
+    default:
+        return thread[below(NAMES)];
+    }
+}
+
+static thread_id some_vcpu(void)
+{
+    return vcpu[below(VCPUS)];
+}
+
+static uint64_t some_size(void)
+{
+    return (1 + below(once_in(10) ? 512 : 4)) * PAGE_SIZE;
+}
+
+static uint64_t some_scratch(void)
+{
+    return scratch + below(scratch_size / PAGE_SIZE) * PAGE_SIZE;
+}
+
+static uint64_t some_place(void)
+{
+    return CHILD_BASE + below(CHILD_SIZE / PAGE_SIZE) * PAGE_SIZE;
+}
+
+static uint64_t some_rights(void)
+{
+    return MEM_READ | (once_in(2) ? MEM_WRITE : 0);
+}
+
+static tsc_time some_deadline(void)
+{
+    return once_in(3) ? TSC_NOW : clock_now() + below(SOON);
+}
+
+/* Below ours, if there are any: what it does not leave is lost. */
+static unsigned some_priority(void)
+{
+    unsigned priority = PARTITION_INFO->priority;
+
+    return 1 + (unsigned)below(priority > PRIORITY_MIN ? priority - 1 : priority);
+}
+
+/* ---- What threads of children do ------------------------------------------------------------- */
+
+/* These need no stack. */
+__asm__(".pushsection .text\n"
+        "end_task: mov $17, %eax\n"
+        "syscall\n"
+        "end_thread: mov $22, %eax\n"
+        "syscall\n"
+        ".popsection\n");
+_Static_assert(SYS_TASK_END == 17 && SYS_THREAD_END == 22, "end_task, end_thread");
+void end_task(uint64_t code), end_thread(uint64_t unused);
+
+static void keep_waiting(uint64_t unused)
+{
+    (void)unused;
+    for (;;) {
+        sys_ipc_wait(TSC_NEVER);
+    }
+}
+
+static void keep_calling(uint64_t whom)
+{
+    for (;;) {
+        const uint64_t words[4] = {1, 2, 3, 4};
+
+        sys_ipc_call((thread_id)whom, clock_now() + 20 * SOON, words);
+        sys_ipc_wait(clock_now() + SOON);
+    }
+}
+
+static void keep_running(uint64_t unused)
+{
+    (void)unused;
+    for (;;) {
+        __builtin_ia32_pause();
+    }
+}
+
+static uint64_t some_entry(void)
+{
+    static void (*const entries[])(uint64_t) = {
+        end_task, end_thread, keep_waiting, keep_calling, keep_calling, keep_running,
+    };
+
+    return once_in(3) ? wild() % USER_TOP
+                      : (uint64_t)entries[below(sizeof(entries) / sizeof(entries[0]))];
+}
+
+static void serve(uint64_t unused)
+{
+    struct message message = sys_ipc_wait(TSC_NEVER);
+
+    (void)unused;
+    for (;;) {
+        message = sys_ipc_reply_wait(message.from, TSC_NEVER, message.word);
+        if (message.status != STATUS_OK) {
+            message.from = 0;
+        }
+    }
+}
+
+/* ---- Calls as they should be ----------------------------------------------------------------- */
+
+static void fill_messages(enum syscall number, uint64_t arg[6])
+{
+    arg[0] = number == SYS_IPC_REPLY_WAIT && once_in(2) ? caller : some_thread();
+    arg[1] = number == SYS_IPC_CALL ? clock_now() + SOON + below(4 * SOON) : some_deadline();
+    if (number == SYS_IPC_REPLY_WAIT) {
+        arg[2] = below(4); /* enum exception_answer */
+    }
+    if (number == SYS_EVENT_SIGNAL) {
+        arg[1] = any();
+    }
+}
+
+static void fill_quick(enum syscall number, uint64_t arg[6])
+{
+    switch (number) {
+    case SYS_VCPU_RUN:
+        arg[0] = some_vcpu();
+        arg[1] = some_deadline();
+        break;
+    case SYS_VCPU_STATE_GET:
+    case SYS_VCPU_STATE_SET:
+        arg[0] = some_vcpu();
+        arg[1] = any() & STATE_ALL;
+        break;
+    case SYS_VCPU_RECALL:
+        arg[0] = some_vcpu();
+        break;
+    case SYS_PORT_READ:
+    case SYS_PORT_WRITE:
+        arg[0] = argument_number("port", below(PORT_COUNT));
+        arg[1] = 1;
+        break;
+    default:
+        fill_messages(number, arg);
+    }
+}
+
+static void fill_task(enum syscall number, uint64_t arg[6])
+{
+    const struct partition_info *info = PARTITION_INFO;
+
+    switch (number) {
+    case SYS_TASK_CREATE:
+        arg[0] = below(CHILD_QUOTA);
+        arg[1] = info->processors;
+        arg[2] = info->time_partition;
+        arg[3] = some_priority();
+        break;
+    case SYS_THREAD_CREATE:
+        arg[0] = some_child();
+        arg[1] = some_entry();
+        arg[2] = once_in(4) ? some_place() : CHILD_STACK - 8;
+        arg[3] = some_priority() | (uint64_t)thread_first_processor() << 8;
+        arg[4] = once_in(2) ? self : server;
+        arg[5] = once_in(10) ? 0 : self;
+        break;
+    default:
+        arg[0] = some_child();
+    }
+}
+
+static void fill_memory(enum syscall number, uint64_t arg[6])
+{
+    switch (number) {
+    case SYS_MEM_MAP:
+        arg[0] = some_child();
+        arg[1] = some_scratch();
+        arg[2] = some_place();
+        arg[3] = some_size();
+        arg[4] = some_rights();
+        break;
+    case SYS_MEM_UNMAP:
+        arg[0] = some_child();
+        arg[1] = some_place();
+        arg[2] = some_size();
+        if (once_in(20)) {
+            arg[0] = 0;
+            arg[1] = scratch + scratch_size / 2 + below(scratch_size / 4 / PAGE_SIZE) * PAGE_SIZE;
+        }
+        break;
+    default: /* SYS_MEM_REVOKE */
+        arg[0] = once_in(3) ? 0 : some_child();
+        arg[1] = some_scratch();
+        arg[2] = some_size();
+        arg[3] = arg[4] = 0;
+    }
+}
+
+static void fill_right(enum syscall number, uint64_t arg[6])
+{
+    arg[0] = some_child();
+    arg[1] = once_in(3) ? RIGHT_PEER : once_in(2) ? RIGHT_IRQ : RIGHT_PORT;
+    arg[2] = arg[1] == RIGHT_PORT  ? argument_number("port", 0x80)
+             : arg[1] == RIGHT_IRQ ? argument_number("irq", 20)
+                                   : some_child() & 0xffff;
+    arg[3] = 1;
+    if (number == SYS_RIGHT_TAKE && once_in(4)) {
+        arg[2] = 0;
+        arg[3] = arg[1] == RIGHT_PORT ? PORT_COUNT : 64;
+    }
+}
+
+static void fill_vm(enum syscall number, uint64_t arg[6])
+{
+    switch (number) {
+    case SYS_VM_MAP:
+        arg[0] = below(64) * PAGE_SIZE;
+        arg[1] = some_scratch();
+        arg[2] = some_size();
+        arg[3] = some_rights();
+        break;
+    case SYS_VM_UNMAP:
+        arg[0] = below(64) * PAGE_SIZE;
+        arg[1] = some_size();
+        break;
+    default: /* SYS_VCPU_CREATE */
+        arg[0] = VMM_STATE_BASE + below(VCPUS) * PAGE_SIZE;
+        arg[1] = some_priority();
+    }
+}
+
+static void fill(enum syscall number, uint64_t arg[6])
+{
+    if (number < SYSCALL_QUICK) {
+        fill_quick(number, arg);
+    } else if (number >= SYS_TASK_CREATE && number <= SYS_THREAD_END) {
+        fill_task(number, arg);
+    } else if (number >= SYS_MEM_MAP && number <= SYS_MEM_REVOKE) {
+        fill_memory(number, arg);
+    } else if (number == SYS_RIGHT_GIVE || number == SYS_RIGHT_TAKE) {
+        fill_right(number, arg);
+    } else if (number == SYS_IRQ_LISTEN || number == SYS_IRQ_DONE) {
+        arg[0] = argument_number("irq", below(IRQ_LINES));
+        arg[1] = 1UL << 8;
+    } else if (number >= SYS_VM_CREATE) {
+        fill_vm(number, arg);
+    }
+}
+
+/* ---- What must not be done ------------------------------------------------------------------- */
+
+static bool is_child(uint64_t id)
+{
+    for (unsigned i = 0; i < CHILDREN; i++) {
+        if (child[i] && child[i] == (task_id)id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Does the range touch anything but the scratch memory? One that makes no sense does not. */
+static bool touches_own(uint64_t address, uint64_t size)
+{
+    uint64_t end = address + size;
+    bool inside = address >= scratch && address < scratch + scratch_size && end >= address &&
+                  end <= scratch + scratch_size;
+
+    return !inside;
+}
+
+/* Nobody may write there but this program. */
+static void protect_source(uint64_t *address, uint64_t size, uint64_t *rights)
+{
+    if (touches_own(*address, size)) {
+        *rights &= ~(uint64_t)MEM_WRITE;
+    }
+}
+
+/* Every wait comes to an end. */
+static void bound_wait(enum syscall number, uint64_t arg[6])
+{
+    if (number <= SYS_IPC_REPLY_WAIT || number == SYS_VCPU_RUN) {
+        tsc_time last = clock_now() + 20 * SOON;
+
+        if (arg[1] > last) {
+            arg[1] = last;
+        }
+    }
+    if (number <= SYS_IPC_REPLY_WAIT && arg[0] == PARTITION_INFO->console) {
+        arg[2] |= 0x100; /* no error is raised */
+    }
+}
+
+/* False: this call is left out. */
+static bool make_safe(enum syscall number, uint64_t arg[6])
+{
+    bound_wait(number, arg);
+    switch (number) {
+    case SYS_TASK_END:
+    case SYS_THREAD_END:
+        return false;
+    case SYS_THREAD_CREATE:
+        /* A thread of this task that begins anywhere would be its end. */
+        if (!is_child(arg[0])) {
+            arg[3] &= ~0xffUL; /* no such priority */
+        }
+        return true;
+    case SYS_MEM_UNMAP:
+        return is_child(arg[0]) || !touches_own(arg[1], arg[2]) || arg[2] == 0 ||
+               (arg[1] | arg[2]) % PAGE_SIZE != 0;
+    case SYS_MEM_REVOKE: /* one look at every table for each page: it would take hours */
+        if (arg[2] < USER_TOP) {
+            arg[2] %= REVOKE_MAX;
+        }
+        return true;
+    case SYS_MEM_MAP:
+        protect_source(&arg[1], arg[3], &arg[4]);
+        return true;
+    case SYS_VM_MAP:
+        protect_source(&arg[1], arg[2], &arg[3]);
+        return true;
+    case SYS_VCPU_CREATE: /* they come back with the task only */
+        return own_threads < OWN_THREADS || arg[1] == 0;
+    default:
+        return true;
+    }
+}
+
+/* ---- What came of it ------------------------------------------------------------------------- */
+
+static void count(uint64_t number, int64_t status)
+{
+    uint64_t index = 0 - (uint64_t)status;
+
+    if (index < STATUSES) {
+        counts[number < SYSCALL_COUNT ? number : SYSCALL_COUNT][index]++;
+    } else {
+        other_statuses++;
+    }
+}
+
+static void remember_thread(thread_id id)
+{
+    thread[next_thread++ % NAMES] = id;
+}
+
+/* The code and a stack that the new child's threads can begin with. */
+static void furnish(task_id id)
+{
+    const uint64_t text = USER_IMAGE_BASE;
+
+    for (uint64_t page = 0; page < 8; page++) {
+        count(SYS_MEM_MAP, sys_mem_map(id, text + page * PAGE_SIZE, text + page * PAGE_SIZE,
+                                       PAGE_SIZE, MEM_READ | MEM_EXECUTE));
+    }
+    count(SYS_MEM_MAP, sys_mem_map(id, scratch, CHILD_STACK - PAGE_SIZE, PAGE_SIZE,
+                                   MEM_READ | MEM_WRITE));
+}
+
+static void new_child(task_id id, uint64_t priority)
+{
+    for (unsigned i = 0; i < CHILDREN; i++) {
+        if (!child[i]) {
+            child[i] = id;
+            child_priority[i] = (unsigned)priority;
+            if (!once_in(3)) {
+                furnish(id);
+            }
+            return;
+        }
+    }
+    count(SYS_TASK_STOP, sys_task_stop(id));
+    count(SYS_TASK_DESTROY, sys_task_destroy(id));
+}
+
+static void forget_child(task_id id)
+{
+    for (unsigned i = 0; i < CHILDREN; i++) {
+        if (child[i] == id) {
+            child[i] = 0;
+        }
+    }
+}
+
+/* An exception or a call waits for us. */
+static void look_at_message(const struct syscall_frame *frame)
+{
+    if (frame->arg[1] == MESSAGE_IPC || frame->arg[1] == MESSAGE_EXCEPTION) {
+        caller = (thread_id)frame->arg[0];
+    }
+}
+
+/* Those with a state page elsewhere run no guest. */
+static void remember_vcpu(uint64_t state, thread_id id)
+{
+    uint64_t number = (state - VMM_STATE_BASE) / PAGE_SIZE;
+
+    if (number < VCPUS) {
+        vcpu[number] = id;
+    }
+}
+
+static void note_result(enum syscall number, const struct syscall_frame *before,
+                        const struct syscall_frame *after)
+{
+    switch (number) {
+    case SYS_IPC_WAIT:
+    case SYS_IPC_REPLY_WAIT:
+    case SYS_VCPU_RUN:
+        look_at_message(after);
+        break;
+    case SYS_TASK_CREATE:
+        new_child((task_id)after->arg[0], before->arg[3]);
+        break;
+    case SYS_TASK_DESTROY:
+        forget_child((task_id)before->arg[0]);
+        break;
+    case SYS_THREAD_CREATE:
+        remember_thread((thread_id)after->arg[0]);
+        break;
+    case SYS_VCPU_CREATE:
+        own_threads++;
+        remember_vcpu(before->arg[0], (thread_id)after->arg[0]);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Calls that end their caller are made by threads of children: counted when one has ended. */
+static void end_by_itself(enum syscall number)
+{
+    unsigned which = (unsigned)below(CHILDREN);
+    task_id id = child[which];
+    struct task_report before, after;
+    thread_id made;
+    const struct thread_parameters parameters = {
+        .entry = (uint64_t)(number == SYS_TASK_END ? end_task : end_thread),
+        .stack = CHILD_BASE,
+        .priority = child_priority[which],
+        .processor = thread_first_processor(),
+    };
+
+    if (sys_task_status(id, &before) != STATUS_OK || before.state != TASK_RUNS) {
+        return;
+    }
+    int64_t status = sys_thread_create(id, &parameters, &made);
+
+    count(SYS_THREAD_CREATE, status);
+    if (status != STATUS_OK) {
+        return;
+    }
+    sys_ipc_wait(clock_now() + 10 * SOON);
+    if (sys_task_status(id, &after) != STATUS_OK) {
+        return;
+    }
+    bool ended = number == SYS_TASK_END
+                     ? after.state == TASK_ENDED
+                     : after.state == TASK_RUNS && sys_event_signal(made, 1) == STATUS_BAD_ID;
+
+    if (ended) {
+        count(number, STATUS_OK);
+    }
+}
+
+/* ---- One call -------------------------------------------------------------------------------- */
+
+/* State pages are the program's to write as it likes. */
+static void spoil_state(void)
+{
+    unsigned number = (unsigned)below(VCPUS);
+    struct vcpu_state *state = (struct vcpu_state *)(VMM_STATE_BASE + number * PAGE_SIZE);
+
+    if (!vcpu[number]) {
+        return;
+    }
+    state->injection = (struct vcpu_injection){0};
+    state->irq = 0;
+    state->dirty = 0;
+    if (once_in(2)) {
+        for (uint64_t i = below(8); i > 0; i--) {
+            ((volatile uint64_t *)state)[below(sizeof(*state) / 8)] = wild();
+        }
+        state->dirty = once_in(2) ? 1u << below(9) : (uint32_t)any();
+    }
+}
+
+/* Some calls end what others need, and some are always refused. */
+static bool is_too_often(uint64_t number)
+{
+    bool is_end = number == SYS_TASK_STOP || number == SYS_TASK_END;
+    bool is_sigma0s = number >= SYS_CONSOLE_WRITE && number <= SYS_SCHEDULE_SET;
+
+    return (is_end || is_sigma0s) && !once_in(8);
+}
+
+static void one_call(void)
+{
+    uint64_t number = once_in(200) ? wild() : below(SYSCALL_COUNT);
+    struct syscall_frame frame;
+
+    if (is_too_often(number)) {
+        return;
+    }
+    for (unsigned i = 0; i < 6; i++) {
+        frame.arg[i] = wild();
+    }
+    if (number < SYSCALL_COUNT && !once_in(5)) {
+        fill((enum syscall)number, frame.arg);
+        if (once_in(5)) {
+            frame.arg[below(6)] = wild();
+        }
+    }
+    if (number >= SYS_VM_CREATE || number == SYS_VCPU_RUN) {
+        spoil_state();
+    }
+    if (number == SYS_TASK_END || number == SYS_THREAD_END) {
+        end_by_itself((enum syscall)number);
+    }
+    if (!make_safe((enum syscall)number, frame.arg)) {
+        return;
+    }
+    const struct syscall_frame before = frame;
+    int64_t status = syscall_full(number, &frame);
+
+    count(number, status);
+    if (status == STATUS_OK) {
+        note_result((enum syscall)number, &before, &frame);
+    }
+}
+
+/* ---- Beginning and end ----------------------------------------------------------------------- */
+
+static void prepare(void)
+{
+    const struct thread_setup servant = {.run = serve, .processor = thread_first_processor()};
+    const struct thread_setup waiting = {.run = keep_waiting,
+                                         .processor = thread_first_processor()};
+
+    seed = argument_number("seed", 1) * 0x9e3779b97f4a7c15UL | 1;
+    native_must("a thread", thread_start(&servant, &server));
+    native_must("a thread", thread_start(&waiting, &sink));
+    self = thread_self();
+    scratch_size = heap_left() / 2 & ~(2 * PAGE_SIZE - 1);
+    scratch = (uint64_t)heap_pages(scratch_size);
+    clock_sleep(clock_now() + clock_ticks(1000000));
+}
+
+/* As many tasks as there can be. */
+static void use_all_names(void)
+{
+    task_id *made = heap_pages(0x1000);
+    const struct task_parameters parameters = {
+        .quota = 8,
+        .processors = PARTITION_INFO->processors,
+        .time_partition = PARTITION_INFO->time_partition,
+        .priority = PARTITION_INFO->priority,
+    };
+    uint64_t tasks = 0;
+
+    for (int64_t status = STATUS_OK; status == STATUS_OK && tasks < 0x1000 / sizeof(task_id);) {
+        status = sys_task_create(&parameters, &made[tasks]);
+        count(SYS_TASK_CREATE, status);
+        tasks += status == STATUS_OK;
+    }
+    for (uint64_t i = 0; i < tasks; i++) {
+        count(SYS_TASK_STOP, sys_task_stop(made[i]));
+        count(SYS_TASK_DESTROY, sys_task_destroy(made[i]));
+    }
+    print("random: %lu tasks at once\n", tasks);
+}
+
+static void remove_children(void)
+{
+    for (unsigned i = 0; i < CHILDREN; i++) {
+        if (child[i]) {
+            native_must("removing a child", child_remove(child[i]));
+        }
+    }
+}
+
+static const char *const names[CALLS] = {
+    "IPC_SEND", "IPC_WAIT", "IPC_CALL", "IPC_REPLY_WAIT", "EVENT_SIGNAL", "VCPU_RUN",
+    "VCPU_STATE_GET", "VCPU_STATE_SET", "VCPU_RECALL", "PORT_READ", "PORT_WRITE",
+    "CONSOLE_WRITE", "CONSOLE_READ", "CONSOLE_LISTEN", "MACHINE_END", "SCHEDULE_SET",
+    "TASK_CREATE", "TASK_END", "TASK_STOP", "TASK_DESTROY", "TASK_STATUS", "THREAD_CREATE",
+    "THREAD_END", "MEM_MAP", "MEM_UNMAP", "MEM_REVOKE", "RIGHT_GIVE", "RIGHT_TAKE", "IRQ_LISTEN",
+    "IRQ_DONE", "VM_CREATE", "VM_MAP", "VM_UNMAP", "VCPU_CREATE", "no call",
+};
+_Static_assert(SYS_VCPU_CREATE == 33 && SYS_THREAD_END == 22 && SYS_PORT_WRITE == 10, "names");
+
+static uint64_t report(void)
+{
+    uint64_t all = other_statuses, good = 0;
+
+    for (unsigned i = 0; i < CALLS; i++) {
+        print("random: %s:", names[i]);
+        for (unsigned j = 0; j < STATUSES; j++) {
+            if (counts[i][j]) {
+                print(" %s %lu", status_name(-(int64_t)j), counts[i][j]);
+            }
+            all += counts[i][j];
+        }
+        print("\n");
+        good += counts[i][0];
+    }
+    print("random: %lu calls, %lu succeeded, %lu statuses there are not\n", all, good,
+          other_statuses);
+    return other_statuses;
+}
+
+void native_main(void)
+{
+    uint64_t calls = argument_number("calls", 100000);
+
+    prepare();
+    if (argument_given("slots")) {
+        use_all_names();
+    }
+    for (uint64_t i = 0; i < calls; i++) {
+        one_call();
+    }
+    uint64_t wrong = report();
+
+    remove_children();
+    native_end(wrong ? 1 : 0);
+}
