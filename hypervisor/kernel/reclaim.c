@@ -47,8 +47,12 @@ static bool free_part(struct task *task)
         virt_vm_destroy(task);
         return false;
     }
-    if (!rights_destroy(task) || !arch_space_destroy(&task->space, &task->quota)) {
+    if (!rights_destroy(task)) {
         return false;
+    }
+    if (!task->space_gone) {
+        task->space_gone = arch_space_destroy(&task->space, &task->quota);
+        return false; /* what is left takes a step of its own */
     }
     free_task(task);
     return true;

@@ -31,6 +31,7 @@ struct task {
     uint64_t code, detail;    /* of its end */
     uint16_t thread_count;    /* alive; other processors count down */
     bool told;                /* the parent, of its end */
+    bool space_gone;          /* while it is destroyed */
     bool quiet;               /* no processor looks at it or its threads any more */
 };
 
