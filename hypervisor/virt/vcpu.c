@@ -325,7 +325,7 @@ struct thread *call_vcpu_recall(struct thread *self)
     }
     if (thread->cpu == self->cpu) {
         virt_recall(thread);
-    } else if (thread->state != THREAD_STOPPED && !thread->vcpu->recall) {
+    } else if (thread->state == THREAD_READY && !thread->vcpu->recall) {
         remote_poke(thread, POKE_RECALL); /* once until its handler has replied: no flood */
     }
     return call_return(self, STATUS_OK);

@@ -78,7 +78,6 @@ struct thread *call_vm_create(struct thread *self)
     if (!vm) {
         return call_return(self, STATUS_NO_MEMORY);
     }
-    vm->task = task;
     vm->quota = &task->quota;
     vm->generation = 1;
     enum status status = arch_space_init(&vm->gpa, virt->gpa_format, vm->quota);

@@ -4,11 +4,9 @@
 #include "kernel/cpu.h"
 
 struct quota;
-struct task;
 
 struct vm {
-    struct task *task;        /* the VMM's */
-    struct quota *quota;      /* the task's; pays for everything below */
+    struct quota *quota;      /* the VMM's task's; pays for everything below */
     struct arch_space gpa;    /* guest-physical → physical */
     /* Grows when a translation is taken away, after it was; read by processors that enter. */
     uint64_t generation;
