@@ -290,16 +290,25 @@ static struct thread *find_partner(struct thread *self)
     return to;
 }
 
+/* ... with a message, which goes no further than this processor. */
+static inline struct thread *find_near_partner(struct thread *self)
+{
+    struct thread *to = find_partner(self);
+
+    if (to && to->cpu != self->cpu) {
+        call_return(self, STATUS_ELSEWHERE);
+        return NULL;
+    }
+    return to;
+}
+
 struct thread *call_ipc_send(struct thread *self)
 {
     const struct arch_frame *frame = &self->arch.frame;
-    struct thread *to = find_partner(self);
+    struct thread *to = find_near_partner(self);
 
     if (!to) {
         return self;
-    }
-    if (to->cpu != self->cpu) {
-        return call_return(self, STATUS_ELSEWHERE);
     }
     if (to->state == THREAD_WAITING) {
         thread_clear_timeout(to);
@@ -317,13 +326,10 @@ struct thread *call_ipc_send(struct thread *self)
 struct thread *call_ipc_call(struct thread *self)
 {
     const struct arch_frame *frame = &self->arch.frame;
-    struct thread *to = find_partner(self);
+    struct thread *to = find_near_partner(self);
 
     if (!to) {
         return self;
-    }
-    if (to->cpu != self->cpu) {
-        return call_return(self, STATUS_ELSEWHERE);
     }
     if (frame->arg[ARG_DEADLINE] != TSC_NEVER) {
         if (frame->arg[ARG_DEADLINE] == TSC_NOW) {

@@ -26,6 +26,21 @@
 #define COM1 0x3f8
 #define VGA_TEXT 0xb8000
 
+/* Paging on our first tables, from real or protected mode; what follows is a far jump (SDM vol 3,
+ * 9.8.5). Changes EAX, ECX and EDX. */
+    .macro enter_long_mode
+    mov $CR4_PAE, %eax
+    mov %eax, %cr4
+    mov $boot_root, %eax
+    mov %eax, %cr3
+    mov $MSR_EFER, %ecx
+    mov $EFER_SCE_LME_NXE, %eax
+    xor %edx, %edx
+    wrmsr
+    mov $CR0_PG_WP_NE_MP_PE, %eax
+    mov %eax, %cr0
+    .endm
+
     .section .boot.header, "a"
     .balign 8
 header:
@@ -113,16 +128,7 @@ boot_entry:
     movl $boot_directories + ENTRY_TABLE, boot_pointers_high + 510 * 8
     movl $boot_pointers_high + ENTRY_TABLE, boot_root + 511 * 8
 
-    mov $CR4_PAE, %eax
-    mov %eax, %cr4
-    mov $boot_root, %eax
-    mov %eax, %cr3
-    mov $MSR_EFER, %ecx
-    mov $EFER_SCE_LME_NXE, %eax
-    xor %edx, %edx
-    wrmsr
-    mov $CR0_PG_WP_NE_MP_PE, %eax
-    mov %eax, %cr0
+    enter_long_mode
     lgdt boot_gdt_pointer
     ljmp $KERNEL_CS, $boot_entry64
 
@@ -236,16 +242,7 @@ trampoline:
     cli
     cld
     lgdtl %cs:trampoline_gdt_pointer - trampoline
-    mov $CR4_PAE, %eax
-    mov %eax, %cr4
-    mov $boot_root, %eax
-    mov %eax, %cr3
-    mov $MSR_EFER, %ecx
-    mov $EFER_SCE_LME_NXE, %eax
-    xor %edx, %edx
-    wrmsr
-    mov $CR0_PG_WP_NE_MP_PE, %eax
-    mov %eax, %cr0
+    enter_long_mode
     ljmpl $KERNEL_CS, $processor_entry
 trampoline_gdt_pointer:
     .short boot_gdt_pointer - boot_gdt - 1
