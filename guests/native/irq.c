@@ -5,7 +5,7 @@
  * priority that does nothing but write down the time; so the last time it wrote is that of the
  * interrupt, and an emulator that counts gives the instructions from there to ours.
  *
- *   line=N     2 (with the override that most firmware describes), 0 on Bochs
+ *   line=N     2: where the firmware describes ISA interrupt 0, on both emulators
  *   rounds=N   1000
  *   count=N    of the PIT, at 1.193182 MHz, at most 65535; 600, half a millisecond
  */
