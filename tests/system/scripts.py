@@ -293,12 +293,12 @@ def health(console: Console) -> None:
     console.expect_off()
 
 
-def _kernel_memory(console: Console) -> int:
+def _kernel_memory(console: Console, moments: int = 8, moment: str = "vmm: again starts") -> int:
     """Of the partition that is restarted, the most of some moments: pages in use, as the operator
     sees it."""
     pages = 0
-    for _ in range(8):
-        console.expect("vmm: again starts")
+    for _ in range(moments):
+        console.expect(moment)
         console.operator("p")
         console.expect(r"σ0: again: [\w ]+, restarts \d+, kernel memory (\d+) of \d+ pages\r*\n")
         pages = max(pages, int(console.groups()[0]))
@@ -322,6 +322,18 @@ def restarts(console: Console) -> None:
 
 def thousand_restarts(console: Console) -> None:
     _restarts(console, 1000)
+
+
+def linux_restarts(console: Console) -> None:
+    """Linux boots and powers off ten times beside a periodic task."""
+    for _ in range(10):
+        console.expect("hecht-guest: init")
+        console.expect(r"σ0: again ended: code 0\r*\n")
+        console.expect(r"σ0: again: partition ended \(0\): cold restart\r*\n")
+    console.operator("p")
+    console.expect(r"σ0: again: [\w ]+, restarts (\d+), kernel memory (\d+) of \d+ pages\r*\n")
+    assert int(console.groups()[0]) >= 10
+    windows(console)
 
 
 def two_linux(console: Console) -> None:
