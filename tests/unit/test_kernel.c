@@ -404,6 +404,25 @@ static void test_equals_take_turns(void **state)
     assert_ptr_equal(kernel_preempted(b), a);
 }
 
+static void test_preemptions_do_not_lengthen_a_turn(void **state)
+{
+    (void)state;
+    struct thread *a = fake_thread(root, 50), *b = fake_thread(root, 50), *running = a;
+    struct thread *higher = fake_thread(root, 51);
+
+    assert_ptr_equal(fake_run(cpu), higher);
+    assert_ptr_equal(fake_call(higher, SYS_IPC_WAIT, 0, TSC_NEVER, 0, 0, 0, 0), a);
+    for (unsigned i = 1; i <= 16; i++) {
+        fake_now += fake_config.time_slice_ns / 4;
+        kernel_timer(cpu);
+        running = fake_go(cpu, kernel_preempted(running));
+        assert_ptr_equal(running, i / 4 % 2 ? b : a);
+        ipc_signal(higher, 1);
+        assert_ptr_equal(fake_go(cpu, kernel_preempted(running)), higher);
+        assert_ptr_equal(fake_call(higher, SYS_IPC_WAIT, 0, TSC_NEVER, 0, 0, 0, 0), running);
+    }
+}
+
 /* ---- Exceptions ------------------------------------------------------------------------------ */
 
 static void test_exceptions_are_messages_to_the_handler(void **state)
@@ -473,6 +492,7 @@ int main(void)
         cmocka_unit_test_setup(test_a_server_runs_on_its_callers_priority, setup),
         cmocka_unit_test_setup(test_priority_goes_on_along_a_chain_and_back, setup),
         cmocka_unit_test_setup(test_equals_take_turns, setup),
+        cmocka_unit_test_setup(test_preemptions_do_not_lengthen_a_turn, setup),
         cmocka_unit_test_setup(test_exceptions_are_messages_to_the_handler, setup),
         cmocka_unit_test_setup(test_whose_handler_is_gone_stops, setup),
     };
