@@ -23,9 +23,8 @@ struct vcpu {
     struct thread *handler;   /* gets the exits */
     struct vcpu_ip ip;        /* while new_ip: to be loaded at the next entry */
     bool new_ip;
-    bool window;              /* the interrupt window is being watched for */
     bool recall;              /* exit with EXIT_RECALL before the next entry */
-    bool attention;           /* window, recall, event or irq is to be looked at before that */
+    bool attention;           /* recall, event or irq is to be looked at before that */
     uint32_t irq;             /* IRQ_VALID | vector, waiting for the guest to be interruptible */
     struct vcpu_event event;  /* to be delivered before anything else at the next entry */
 };

@@ -17,6 +17,9 @@
 #define CPUID_SVM_EDX_NP (1u << 0)
 #define CPUID_SVM_EDX_NRIP (1u << 3)
 #define CPUID_WIDTHS 0x80000008u
+#define CPUID_1_ECX_HYPERVISOR (1u << 31)
+#define CPUID_HYPERVISOR 0x40000000u
+#define CPUID_HYPERVISOR_EBX_TCG 0x54474354u /* "TCGT", QEMU's emulation */
 
 #define MSR_VM_CR 0xc0010114u
 #define VM_CR_SVMDIS (1UL << 4)
@@ -25,7 +28,7 @@
 
 struct svm_cpu svm_cpus[CPU_MAX];
 RO_AFTER_INIT struct svm_limits svm_limits;
-RO_AFTER_INIT bool svm_keeps_shadow;
+RO_AFTER_INIT bool svm_by_qemu;
 
 struct svm_cpu *svm_this_cpu(void)
 {
@@ -67,9 +70,8 @@ static struct svm_limits find_limits(void)
 static void find_common(void)
 {
     svm_limits = find_limits();
-    /* There is no bit for it. Next-RIP tells the CPUs that do from QEMU, which does not, and
-     * from a few CPUs of the first years, where caution costs little. */
-    svm_keeps_shadow = (cpuid(CPUID_SVM, 0).edx & CPUID_SVM_EDX_NRIP) != 0;
+    svm_by_qemu = (cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) &&
+                  cpuid(CPUID_HYPERVISOR, 0).ebx == CPUID_HYPERVISOR_EBX_TCG;
     svm_make_maps();
 }
 
@@ -130,7 +132,6 @@ const struct virt_ops svm_ops = {
     .state_get = svm_state_get,
     .state_set = svm_state_set,
     .load_ip = svm_load_ip,
-    .interruptible = svm_interruptible,
     .inject = svm_inject,
-    .irq_window = svm_irq_window,
+    .offer_irq = svm_offer_irq,
 };

@@ -30,7 +30,7 @@ struct svm_vcpu {
     uint64_t dr[4];         /* DR0..3 while another vCPU has the processor */
     uint64_t asid_epoch;    /* when it got its identifier, */
     uint64_t generation;    /* and the guest-physical space's generation then; 0: take another */
-    bool window;            /* exit when an interrupt can be taken */
+    bool offered;           /* vcpu->irq stands in the VMCB as a virtual interrupt */
     struct fpu fpu;
 };
 _Static_assert(offsetof(struct svm_vcpu, gpr) == 0x80, "entry.S");
@@ -47,8 +47,8 @@ struct thread *svm_exited(struct svm_vcpu *svm);
 
 /* svm.c */
 struct svm_cpu *svm_this_cpu(void);
-/* Does an entry keep the interrupt shadow from a virtual interrupt (APM vol 2, 15.21.5)? */
-extern bool svm_keeps_shadow;
+/* QEMU 7.2's SVM has two defects with interrupts: svm_vcpu.c. */
+extern bool svm_by_qemu;
 /* svm_maps.c */
 extern uint8_t svm_port_map[], svm_msr_map[];
 void svm_make_maps(void);
@@ -80,9 +80,10 @@ void svm_vcpu_destroy(struct vcpu *vcpu);
 void svm_load(struct vcpu *vcpu);
 void svm_unload(struct vcpu *vcpu);
 void svm_resume(struct thread *self);
-bool svm_interruptible(const struct vcpu *vcpu);
 void svm_inject(struct vcpu *vcpu, const struct vcpu_event *event);
-void svm_irq_window(struct vcpu *vcpu, bool on);
+bool svm_offer_irq(struct vcpu *vcpu, bool busy);
+/* After an exit, while `offered`: does the guest have it? */
+void svm_note_irq(struct svm_vcpu *svm);
 
 /* svm_state.c: instruction pointer, and what it takes to fetch the instruction; svm_state_get's
  * frequent parts. */

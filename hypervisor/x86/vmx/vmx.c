@@ -197,7 +197,6 @@ const struct virt_ops vmx_ops = {
     .state_get = vmx_state_get,
     .state_set = vmx_state_set,
     .load_ip = vmx_load_ip,
-    .interruptible = vmx_interruptible,
     .inject = vmx_inject,
-    .irq_window = vmx_irq_window,
+    .offer_irq = vmx_offer_irq,
 };

@@ -113,7 +113,7 @@ void vmx_leave(struct vmx_vcpu *vmx);
 void vmx_resume(struct thread *self);
 bool vmx_interruptible(const struct vcpu *vcpu);
 void vmx_inject(struct vcpu *vcpu, const struct vcpu_event *event);
-void vmx_irq_window(struct vcpu *vcpu, bool on);
+bool vmx_offer_irq(struct vcpu *vcpu, bool busy);
 
 /* vmx_state.c */
 void vmx_state_get(struct vcpu *vcpu, uint32_t groups);

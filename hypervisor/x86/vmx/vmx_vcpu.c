@@ -381,16 +381,23 @@ void vmx_inject(struct vcpu *vcpu, const struct vcpu_event *event)
     }
 }
 
-void vmx_irq_window(struct vcpu *vcpu, bool on)
+/* The guest exits as soon as it can take an interrupt, while one has to wait. */
+bool vmx_offer_irq(struct vcpu *vcpu, bool busy)
 {
     struct vmx_vcpu *vmx = vmx_of(vcpu);
     uint32_t controls = vmx->processor_controls & ~PROCESSOR_IRQ_WINDOW;
 
-    if (on) {
+    if (vcpu->irq && !busy && vmx_interruptible(vcpu)) {
+        vmx_inject(vcpu, &(struct vcpu_event){.type = EVENT_EXTERNAL,
+                                              .vector = (uint8_t)vcpu->irq});
+        vcpu->irq = 0;
+    }
+    if (vcpu->irq) {
         controls |= PROCESSOR_IRQ_WINDOW;
     }
     if (controls != vmx->processor_controls) {
         vmx->processor_controls = controls;
         vmwrite(VMCS_PROCESSOR_CONTROLS, controls);
     }
+    return vcpu->irq != 0;
 }
