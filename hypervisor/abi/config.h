@@ -69,6 +69,7 @@ struct port_config {
     const char *name;
     uint32_t channel; /* index in system_config.channel */
     bool source;      /* writes; false: reads */
+    uint64_t gpa;     /* of a shared memory at a VM: where the guest has it */
 };
 
 struct partition_config {
@@ -98,6 +99,7 @@ struct partition_config {
 enum channel_kind {
     CHANNEL_SAMPLING = 1,
     CHANNEL_QUEUING = 2,
+    CHANNEL_MEMORY = 3, /* bare shared memory; several of its ends may be sources */
 };
 
 struct channel_config {
@@ -106,6 +108,7 @@ struct channel_config {
     uint32_t message_size;  /* bytes, at most */
     uint32_t message_count; /* of a queue; 1 for sampling */
     uint64_t refresh_ns;    /* sampling: older messages are not valid; 0: all are */
+    uint64_t memory_size;   /* of a shared memory, which has none of those: bytes, whole pages */
 };
 
 struct system_config {

@@ -112,7 +112,8 @@ def _native(partition: Partition) -> str:
 def _ports(partition: Partition) -> str:
     entries = "".join(
         f"\n            {{.name = {c_string(port.name)}, .channel = {port.channel}, "
-        f".source = {c_bool(port.source)}}}," for port in partition.ports)
+        f".source = {c_bool(port.source)}{f', .gpa = 0x{port.gpa:x}' if port.gpa else ''}}},"
+        for port in partition.ports)
     return _array("port", "port_config", entries + "\n        ", len(partition.ports))
 
 
@@ -143,10 +144,13 @@ def _partition(partition: Partition) -> str:
 
 
 def _channel(channel: Channel) -> str:
-    return f"""    {{
+    start = f"""    {{
         .name = {c_string(channel.name)},
         .kind = CHANNEL_{channel.kind.upper()},
-        .message_size = {channel.message_size},
+"""
+    if channel.kind == "memory":
+        return f"{start}        .memory_size = 0x{channel.size:x},\n    }},\n"
+    return f"""{start}        .message_size = {channel.message_size},
         .message_count = {channel.message_count},
         .refresh_ns = {channel.refresh_us * 1000},
     }},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hecht import numbers, slots
+from hecht import numbers, shared, slots
 from hecht.config import Config
 
 MIB = 1 << 20
@@ -76,7 +76,8 @@ class Port:
     """One end of a channel."""
     name: str
     channel: int  # index in Model.channels
-    source: bool
+    source: bool  # may write
+    gpa: int = 0  # of a shared memory at a VM
 
 
 @dataclass
@@ -136,12 +137,15 @@ class Schedule:
 class Channel:
     slot: int
     name: str
-    kind: str  # sampling or queuing
+    kind: str  # sampling, queuing or memory
     source: int  # slots of partitions
     destinations: list[int]
     message_size: int  # bytes
     message_count: int
     refresh_us: int
+    size: int = 0  # of a shared memory, bytes
+    destinations_write: bool = False
+    gpa: int = 0   # the same in all VMs at its ends; 0: there is none
 
     @property
     def prefix(self) -> str:
@@ -149,7 +153,9 @@ class Channel:
 
     @property
     def memory(self) -> int:
-        """Bytes of its messages; a sampling channel keeps four."""
+        """Bytes of its messages, of which a sampling channel keeps four, or all that is shared."""
+        if self.kind == "memory":
+            return self.size
         return self.message_size * (self.message_count if self.kind == "queuing" else 4)
 
 
@@ -308,7 +314,7 @@ def _schedule(config: Config, number: int) -> Schedule:
 
 def _channel(config: Config, slot: int) -> Channel | None:
     prefix = f"CHAN{slot}_"
-    kind = next((kind for kind in ("sampling", "queuing")
+    kind = next((kind for kind in ("sampling", "queuing", "memory")
                  if config.is_on(f"{prefix}KIND_{kind.upper()}")), None)
     if kind is None:
         return None
@@ -322,17 +328,29 @@ def _channel(config: Config, slot: int) -> Channel | None:
         message_size=config.number(prefix + "MESSAGE_SIZE"),
         message_count=config.number(prefix + "MESSAGE_COUNT", 1),
         refresh_us=config.number(prefix + "REFRESH_US"),
+        size=config.number(prefix + "SIZE_KIB") * 1024,
+        destinations_write=config.is_on(prefix + "DESTINATIONS_WRITE"),
+        gpa=config.number(prefix + "ADDRESS"),
     )
+
+
+def _port_pages(partition: Partition, channel: Channel) -> int:
+    """Pages of tables for one end; a VM's space maps shared memory once more."""
+    if channel.kind != "memory":
+        return PORT_OWN
+    return tables(channel.size) * (2 if partition.vm else 1)
 
 
 def _add_ports(partitions: list[Partition], channels: list[Channel]) -> None:
     for partition in partitions:
         for index, channel in enumerate(channels):
-            if channel.source == partition.slot:
-                partition.ports.append(Port(channel.name, index, True))
-            elif partition.slot in channel.destinations:
-                partition.ports.append(Port(channel.name, index, False))
-        partition.kernel_quota += PORT_OWN * (len(partition.ports) + bool(partition.ports))
+            if partition.slot not in (channel.source, *channel.destinations):
+                continue
+            source = partition.slot == channel.source or channel.destinations_write
+            partition.ports.append(Port(channel.name, index, source,
+                                        channel.gpa if partition.vm else 0))
+            partition.kernel_quota += _port_pages(partition, channel)
+        partition.kernel_quota += PORT_OWN * bool(partition.ports)
 
 
 def make_model(config: Config) -> Model:
@@ -341,6 +359,7 @@ def make_model(config: Config) -> Model:
     partitions = [partition for slot in range(slots.PARTITIONS)
                   if (partition := _partition(config, slot, name))]
     channels = [channel for slot in range(slots.CHANNELS) if (channel := _channel(config, slot))]
+    shared.place(channels, partitions)
     _add_ports(partitions, channels)
     return Model(
         name=name,

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from hecht import bzimage, numbers, slots
+from hecht import bzimage, numbers, shared, slots
 from hecht.config import Config
 from hecht.emulator import BOCHS_PROCESSORS_MAX
 from hecht.errors import ConfigError, Problem
@@ -315,17 +315,45 @@ class _Checker:
         yield from self.channel_end(channel, "SOURCE", channel.source)
         for slot in channel.destinations:
             yield from self.channel_end(channel, "DESTINATIONS", slot)
-        if channel.memory > CHANNEL_BYTES_MAX:
+        if channel.kind == "memory":
+            yield from self.shared_memory(channel)
+        elif channel.memory > CHANNEL_BYTES_MAX:
             yield Problem(f"the channel's messages take {channel.memory} bytes; "
                           f"{CHANNEL_BYTES_MAX} is the most",
                           self.at(prefix + "MESSAGE_SIZE", prefix + "MESSAGE_COUNT"),
                           f"CONFIG_{prefix}MESSAGE_COUNT="
                           f"{CHANNEL_BYTES_MAX // channel.message_size} would do")
 
+    def shared_memory(self, channel: Channel) -> Iterator[Problem]:
+        prefix = channel.prefix
+        if channel.size % PAGE:
+            yield Problem("memory is shared in pages of 4 KiB", self.at(prefix + "SIZE_KIB"),
+                          f"CONFIG_{prefix}SIZE_KIB={-(-channel.size // PAGE) * 4} would do")
+        if channel.gpa % PAGE:
+            yield Problem("a guest-physical address of shared memory is a multiple of 4096",
+                          self.at(prefix + "ADDRESS"),
+                          f"CONFIG_{prefix}ADDRESS=0x{channel.gpa // PAGE * PAGE:x} would do")
+        others = [other for other in self.model.channels if other is not channel]
+        free = shared.free_address(channel, others, self.model.partitions)
+        remedy = (f"CONFIG_{prefix}ADDRESS=0x{free:x} would do" if free else
+                  "a smaller one would do")
+        for vm in shared.vms_of(channel, self.model.partitions):
+            if not channel.gpa or channel.gpa + channel.size > shared.END:
+                yield Problem(f"the VM {vm.name} has no room for the shared memory between its "
+                              f"RAM and 0x{shared.END:x}",
+                              self.at(prefix + "ADDRESS", prefix + "SIZE_KIB",
+                                      vm.prefix + "MEMORY_MIB"), remedy)
+                continue
+            for start, end, symbol in shared.taken(vm, others):
+                if start < channel.gpa + channel.size and channel.gpa < end:
+                    yield Problem(f"the VM {vm.name} would have two things from "
+                                  f"0x{max(start, channel.gpa):x} on",
+                                  self.at(prefix + "ADDRESS", symbol), remedy)
+
     def channel_end(self, channel: Channel, symbol: str, slot: int) -> Iterator[Problem]:
         partition = next((partition for partition in self.model.partitions
                           if partition.slot == slot), None)
-        if partition and partition.native:
+        if partition and (partition.native or channel.kind == "memory"):
             return
         kind = _KINDS[partition.kind] if partition else "KIND_NONE"
         what = "is a VM, which has no ports" if partition else "is empty"

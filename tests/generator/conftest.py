@@ -51,6 +51,12 @@ def channel(slot: int, source: int, destinations: str, **values: str) -> dict[st
              | values).items()}
 
 
+def memory(slot: int, source: int, destinations: str, **values: str) -> dict[str, str]:
+    """A channel that is shared memory."""
+    return channel(slot, source, destinations,
+                   **({"KIND_SAMPLING": "n", "KIND_MEMORY": "y"} | values))
+
+
 def windows(schedule: int, *rows: tuple[int, int, int, int]) -> dict[str, str]:
     """Of each row: time partition, processor, start and length in microseconds."""
     values = {f"SCHED{schedule}_WINDOWS": str(len(rows))}

@@ -8,7 +8,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from conftest import ROOT, Project, channel, program, quoted, windows
+from conftest import ROOT, Project, channel, memory, program, quoted, windows
 from hecht.emit import c_string
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -178,6 +178,24 @@ def test_channels(project: Project) -> None:
     ports = re.findall(r'\{\.name = "(\w+)", \.channel = (\d), \.source = (\w+)\}', sigma0)
     assert ports == [("speed", "0", "true"), ("orders", "1", "false"), ("speed", "0", "false"),
                      ("speed", "0", "false"), ("orders", "1", "true")]
+    assert compiles(project)
+
+
+def test_shared_memory(project: Project) -> None:
+    assert project.generate(
+        **program(1), **program(2), **{"PART0_UART_MMIO": "0xc0000000"},
+        **memory(0, 1, "0,2", NAME=quoted("small"), SIZE_KIB="4"),
+        **memory(1, 0, "1", NAME=quoted("large"), SIZE_KIB="3072", DESTINATIONS_WRITE="y"),
+        **memory(2, 0, "2", NAME=quoted("fixed"), ADDRESS="0xc0001000"),
+        **memory(3, 1, "2", NAME=quoted("native"))).returncode == 0
+    sigma0 = project.table("sigma0_config.c")
+    assert re.search(r'"small",\n +.kind = CHANNEL_MEMORY,\n +.memory_size = 0x1000,\n', sigma0)
+    ports = re.findall(r'"(\w+)", \.channel = \d, \.source = (\w+)(?:, \.gpa = (\w+))?}', sigma0)
+    # Behind what has its place already: the registers, and what is fixed.
+    assert ports == [("small", "false", "0xc0011000"), ("large", "true", "0xc0200000"),
+                     ("fixed", "true", "0xc0001000"),
+                     ("small", "true", ""), ("large", "true", ""), ("native", "true", ""),
+                     ("small", "false", ""), ("fixed", "false", ""), ("native", "false", "")]
     assert compiles(project)
 
 

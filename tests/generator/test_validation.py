@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Project, bzimage, channel, program, quoted, windows
+from conftest import ROOT, Project, bzimage, channel, memory, program, quoted, windows
 
 REFUSED = {
     # what is set → symbols that the error must name, and a word of it
@@ -139,6 +139,37 @@ REFUSED = {
         | channel(1, 2, "1", NAME=quoted("a")), ["CHAN0_NAME", "CHAN1_NAME"], "same name"),
     "channel's name": (program(1) | program(2) | channel(0, 1, "2", NAME=quoted("a b")),
                        ["CHAN0_NAME"], "letters"),
+    "half a page shared": (program(1) | memory(0, 1, "0", SIZE_KIB="6"), ["CHAN0_SIZE_KIB"],
+                           "SIZE_KIB=8"),
+    "no memory shared": (program(1) | memory(0, 1, "0", SIZE_KIB="0"), ["CHAN0_SIZE_KIB"],
+                         "range"),
+    "shared with nobody": (program(1) | memory(0, 1, "2"),
+                           ["CHAN0_DESTINATIONS", "PART2_KIND_NONE"], "is empty"),
+    "shared with itself": (memory(0, 0, "0"), ["CHAN0_SOURCE", "CHAN0_DESTINATIONS"], "itself"),
+    "shared at half a page": (program(1) | memory(0, 1, "0", ADDRESS="0xc0000800"),
+                              ["CHAN0_ADDRESS"], "ADDRESS=0xc0000000"),
+    "shared in RAM": (program(1) | memory(0, 1, "0", ADDRESS="0xffff000"),
+                      ["CHAN0_ADDRESS", "PART0_MEMORY_MIB"], "ADDRESS=0xc0000000"),
+    "shared at the registers": (
+        program(1) | memory(0, 1, "0", ADDRESS="0xcffff000") | {"PART0_UART_MMIO": "0xd0000000"},
+        ["CHAN0_ADDRESS", "PART0_UART_MMIO"], "0xd0000000 on"),
+    "shared twice": (
+        program(1) | memory(0, 1, "0", NAME=quoted("a"), ADDRESS="0xc0010000")
+        | memory(1, 1, "0", NAME=quoted("b"), ADDRESS="0xc001f000"),
+        ["CHAN0_SIZE_KIB", "CHAN1_ADDRESS"], "0xc001f000 on"),
+    "shared at the end": (program(1) | memory(0, 1, "0", ADDRESS="0xfebf1000"),
+                          ["CHAN0_ADDRESS", "CHAN0_SIZE_KIB", "PART0_MEMORY_MIB"], "no room"),
+    "no room to share": (
+        program(1) | memory(0, 1, "0", SIZE_KIB="2048") | {"PART0_MEMORY_MIB": "4076",
+                                                           "EMULATOR_MEMORY_MIB": "8192",
+                                                           "KERNEL_MEMORY_MIB": "64"},
+        ["CHAN0_SIZE_KIB", "PART0_MEMORY_MIB"], "no room"),
+    "kernel memory of what is shared": (
+        program(1) | memory(0, 1, "0", SIZE_KIB="262144") | {"KERNEL_MEMORY_MIB": "4",
+                                                            "EMULATOR_MEMORY_MIB": "1024"},
+        ["KERNEL_MEMORY_MIB"], "would do"),
+    "machine too small to share": (program(1) | memory(0, 1, "0", SIZE_KIB="262144"),
+                                   ["EMULATOR_MEMORY_MIB"], "too small"),
     "priority out of range": ({"PART0_PRIORITY": "201"}, ["PART0_PRIORITY"], "range"),
     "small guest elsewhere": ({"PART0_KIND_MINI": "y", "PART0_MINI": quoted("../x")},
                               ["PART0_MINI"], "no name"),

@@ -342,6 +342,52 @@ def two_linux(console: Console) -> None:
     assert text.count("hecht-guest: init") == 2
 
 
+# ---- Shared memory ----------------------------------------------------------------------------
+
+def shared(console: Console) -> None:
+    """A program and a VM talk over shared memory; a VM and a program that write where they may only
+    read are restarted, and find what they shared as it was."""
+    text = _all_end_well(console, {"ask", "answer", "intruder", "native"})
+    for line in ("vmm: intruder dies: it writes to 0xc0000000, shared memory that it may only read",
+                 "σ0: intruder ended: code 1",
+                 "σ0: intruder: memory violation (0xc0000000): cold restart",
+                 "share: what was shared is there in life 2",
+                 "σ0: native: memory violation (0x380000000000): cold restart",
+                 "share: 20 requests answered"):
+        assert text.replace("\r", "").count(line + "\n") == 1, text
+    assert text.index("share: what was") < text.index("share: 20 requests"), text
+
+
+SHARED = 0xc0000000  # what the generator gives out first
+
+
+def _word(console: Console, offset: int) -> int:
+    """32 bits of shared memory."""
+    return int(console.command(f"devmem {SHARED + offset:#x} 32").split()[-1], 16)
+
+
+def shared_linux(console: Console) -> None:
+    """What one Linux writes into shared memory another reads, and it is there when the first has
+    ended; what is typed goes to the second then."""
+    console.expect("hecht-guest: init")
+    console.expect("hecht-guest: init")
+    console.type("")
+    console.expect(re.escape(PROMPT))
+    assert _word(console, 0) == 0
+    for offset in (0, 0xff8, 0xffffc):
+        console.command(f"devmem {SHARED + offset:#x} 32 {0x600d0000 + offset:#x}")
+    assert _word(console, 0xff8) == 0x600d0ff8
+    console.type("poweroff")
+    console.expect(r"σ0: first ended: code 0\r*\n")
+    console.type("")
+    console.expect(re.escape(PROMPT))
+    for offset in (0, 0xff8, 0xffffc):
+        assert _word(console, offset) == 0x600d0000 + offset
+    assert _word(console, 0x100000) == 0xffffffff  # nothing is behind it
+    console.type("poweroff")
+    _ends_well(console, "second")
+
+
 # ---- Grants -----------------------------------------------------------------------------------
 
 def revoked(console: Console) -> None:
