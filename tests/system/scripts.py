@@ -330,9 +330,6 @@ def linux_restarts(console: Console) -> None:
         console.expect("hecht-guest: init")
         console.expect(r"σ0: again ended: code 0\r*\n")
         console.expect(r"σ0: again: partition ended \(0\): cold restart\r*\n")
-    console.operator("p")
-    console.expect(r"σ0: again: [\w ]+, restarts (\d+), kernel memory (\d+) of \d+ pages\r*\n")
-    assert int(console.groups()[0]) >= 10
     windows(console)
 
 
