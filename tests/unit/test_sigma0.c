@@ -111,6 +111,8 @@ static struct {
     const char *typed;
     enum machine_end end;
     bool refuse_tasks, busy;
+    uint64_t unmapped[THREADS]; /* pages of σ0's own */
+    unsigned unmaps;
     uint32_t schedule;
 } kernel;
 
@@ -219,6 +221,16 @@ int64_t sys_mem_map(task_id child, uint64_t from, uint64_t to, uint64_t size, un
         assert_true(to >= fake->map[i].to + fake->map[i].size || to + size <= fake->map[i].to);
     }
     fake->map[fake->maps++] = (struct fake_map){from, to, size, rights};
+    return STATUS_OK;
+}
+
+int64_t sys_mem_unmap(task_id id, uint64_t address, uint64_t size)
+{
+    assert_int_equal(id, 0);
+    assert_int_equal(size, PAGE_SIZE);
+    assert_true(address >= SIGMA0_PHYSICAL + MIB && address < SIGMA0_PHYSICAL + 49 * MIB);
+    assert_true(kernel.unmaps < THREADS);
+    kernel.unmapped[kernel.unmaps++] = address;
     return STATUS_OK;
 }
 
@@ -515,6 +527,50 @@ static void test_shared_memory_is_at_all_its_ends(void **state)
     assert_int_equal(partitions[WRITER].info->port[1].partner, 0);
     for (uint64_t i = 0; i < 3 * MIB; i++) {
         assert_int_equal(((const uint8_t *)map->from)[i], 0);
+    }
+}
+
+static bool is_unmapped(uint64_t address)
+{
+    for (unsigned i = 0; i < kernel.unmaps; i++) {
+        if (kernel.unmapped[i] == address) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Nobody gets the pages either: not even a partition's. */
+static void test_own_stacks_end_in_nothing(void **state)
+{
+    unsigned own = 0;
+
+    (void)state;
+    assert_true(start());
+    for (unsigned i = 1; i < kernel.threads; i++) { /* the first has the kernel's stack */
+        uint64_t page = kernel.thread[i].parameters.stack & ~(PAGE_SIZE - 1), pages = 0;
+
+        if (kernel.thread[i].task != 0) {
+            continue;
+        }
+        for (; !is_unmapped(page); page -= PAGE_SIZE) {
+            pages++;
+            assert_true(pages <= 4);
+        }
+        assert_int_equal(pages, 4);
+        own++;
+    }
+    assert_int_equal(own, kernel.unmaps);
+    assert_true(own >= 3);
+    for (unsigned i = 0; i < COUNT; i++) {
+        const struct fake_task *fake = task(partitions[i].task);
+
+        for (unsigned n = 0; n < fake->maps * kernel.unmaps; n++) {
+            const struct fake_map *map = &fake->map[n % fake->maps];
+            uint64_t guard = kernel.unmapped[n / fake->maps];
+
+            assert_true(guard < map->from || guard >= map->from + map->size);
+        }
     }
 }
 
@@ -841,6 +897,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_a_partition_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(test_channels_join_both_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(test_shared_memory_is_at_all_its_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_own_stacks_end_in_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_cannot_start_leaves_the_others_alone, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_the_last_one_that_counts_ends_the_machine, setup,
