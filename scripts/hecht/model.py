@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 The explicit model: everything that image and tables say, with nothing left to be guessed. It is
-made from the configuration alone; validate.py checks it, emit.py writes it as C.
+made from the configuration alone; checks/ checks it, emit.py writes it as C.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ $(filter %_defconfig,$(MAKECMDGOALS)): FORCE $(MENUS)
 	kconfig-conf --defconfig="$$file" Kconfig
 
 # The generator's own parts, whatever they make.
-GENERATOR := scripts/generate $(wildcard scripts/hecht/*.py) Kconfig \
+GENERATOR := scripts/generate $(wildcard scripts/hecht/*.py scripts/hecht/*/*.py) Kconfig \
     $(menu_templates)
 
 ifneq ($(CONFIGURED),)
