@@ -180,9 +180,9 @@ struct thread *call_task_create(struct thread *self)
 struct thread *call_task_status(struct thread *self)
 {
     struct arch_frame *frame = &self->arch.frame;
-    const struct task *task = task_find((task_id)frame->arg[0]);
+    const struct task *task = frame->arg[0] ? task_find((task_id)frame->arg[0]) : self->task;
 
-    if (!task || task->parent != self->task) {
+    if (!task || !task_controls(self->task, task)) {
         return call_return(self, STATUS_BAD_ID);
     }
     frame->arg[0] = task->state;
