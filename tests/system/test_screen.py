@@ -31,9 +31,9 @@ def wait_for(condition) -> None:
 def glyphs() -> dict[tuple[int, ...], str]:
     """Rows of dots → character."""
     source = (ROOT / "hypervisor/x86/font.c").read_text()
-    rows = re.findall(r"\['(\\?.)' - FONT_FIRST\] = \{([^}]*)\}", source)
-    return {tuple(int(number, 16) for number in numbers.split(",")): character[-1]
-            for character, numbers in rows}
+    numbers = re.findall(r"0x(\w{16}),", source)
+    return {tuple(bytes.fromhex(number)): chr(character)
+            for character, number in enumerate(numbers, ord(" "))}
 
 
 def save(monitor: Path, command: str, complete) -> bytes:
