@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "count.h"
+#include "lib/registers.h"
 
 static inline uint8_t in8(uint16_t port)
 {
@@ -138,25 +139,6 @@ static inline void cpu_pause(void)
     __asm__ volatile("pause");
 }
 
-/* CR0 and CR4 (SDM vol 3, 2.5). */
-#define CR0_PE (1UL << 0)
-#define CR0_MP (1UL << 1)
-#define CR0_EM (1UL << 2)
-#define CR0_TS (1UL << 3)
-#define CR0_NE (1UL << 5)
-#define CR0_WP (1UL << 16)
-#define CR0_NW (1UL << 29)
-#define CR0_CD (1UL << 30)
-#define CR0_PG (1UL << 31)
-
-#define CR4_PAE (1UL << 5)
-#define CR4_MCE (1UL << 6)
-#define CR4_PGE (1UL << 7)
-#define CR4_OSFXSR (1UL << 9)
-#define CR4_UMIP (1UL << 11)
-#define CR4_OSXSAVE (1UL << 18)
-#define CR4_SMEP (1UL << 20)
-#define CR4_SMAP (1UL << 21)
 
 /* MSRs of the architecture (SDM vol 4, table 2-2). */
 #define MSR_APIC_BASE 0x1bu
@@ -173,8 +155,3 @@ static inline void cpu_pause(void)
 #define MSR_FS_BASE 0xc0000100u
 #define MSR_GS_BASE 0xc0000101u
 #define MSR_KERNEL_GS_BASE 0xc0000102u
-
-#define EFER_SCE (1UL << 0)
-#define EFER_LME (1UL << 8)
-#define EFER_LMA (1UL << 10)
-#define EFER_NXE (1UL << 11)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sources: hypervisor/x86/svm/svm_exit.c hypervisor/x86/svm/svm_state.c hypervisor/x86/svm/svm_maps.c hypervisor/x86/svm/svm_vcpu.c hypervisor/virt/exit.c hypervisor/kernel/memory.c */
+/* sources: hypervisor/x86/svm/svm_exit.c hypervisor/x86/svm/svm_state.c hypervisor/x86/svm/svm_maps.c hypervisor/x86/svm/svm_vcpu.c hypervisor/virt/exit.c hypervisor/virt/state.c hypervisor/kernel/memory.c */
 /* cflags: -Itests/unit/fake -Ihypervisor/x86/plain */
 /* What SVM says, and what may be said to it: exits, state, intercepts, tags. The one instruction
  * of it, VMRUN, is played by svm_run below. */
@@ -21,7 +21,7 @@
 
 /* ---- What the backend stands on ------------------------------------------------------------ */
 
-struct svm_limits svm_limits;
+struct vcpu_limits svm_limits;
 bool svm_by_qemu;
 
 static struct svm_cpu processor;
@@ -427,7 +427,7 @@ static void test_refused_state_is_forgotten(void **state)
         assert_int_not_equal(*word, secret);
     }
     assert_int_equal(pages[0].rip, 0xfff0);
-    assert_int_equal(svm_check_state(&pages[0], STATE_ALL, &svm_limits), STATUS_OK);
+    assert_true(vcpu_state_valid(&pages[0], STATE_ALL, &svm_limits));
 }
 
 /* ---- State --------------------------------------------------------------------------------- */
@@ -604,7 +604,7 @@ static void test_bad_state(void **state)
         assert_memory_equal(vmcb_of(vcpu), &before, sizeof(before));
         assert_int_equal(xcr0, 3);
         /* In a group that is not asked for nobody looks at it. */
-        assert_int_equal(svm_check_state(&in, STATE_ALL & ~bad[i].group, &svm_limits), STATUS_OK);
+        assert_true(vcpu_state_valid(&in, STATE_ALL & ~bad[i].group, &svm_limits));
     }
 }
 
@@ -612,7 +612,7 @@ static void test_bad_state(void **state)
 static void test_limits(void **state)
 {
     (void)state;
-    struct svm_limits none = svm_make_limits(0, 0, 0, 0, 36);
+    struct vcpu_limits none = svm_make_limits(0, 0, 0, 0, 36);
 
     assert_int_equal(none.cr4, 0x7ff);
     assert_int_equal(none.efer, 0x501);

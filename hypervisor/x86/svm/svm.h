@@ -56,19 +56,11 @@ void svm_make_maps(void);
 void svm_state_get(struct vcpu *vcpu, uint32_t groups);
 enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups);
 void svm_load_ip(struct vcpu *vcpu);
-/* What a guest's state may hold on this machine; the same for all processors. */
-struct svm_limits {
-    uint64_t cr0, cr4, efer; /* bits that may be set */
-    unsigned physical_bits;  /* width of CR3 */
-};
-extern struct svm_limits svm_limits;
+/* What a guest's state may hold. */
+extern struct vcpu_limits svm_limits;
 /* What CPUID says: leaf 1 ECX, leaf 7 EBX and ECX, leaf 80000001 EDX, leaf 80000008 EAX. */
-struct svm_limits svm_make_limits(uint32_t leaf1_ecx, uint32_t leaf7_ebx, uint32_t leaf7_ecx,
-                                  uint32_t extended_edx, uint32_t widths);
-/* May these groups of `in` reach the hardware? What does not go together in them VMRUN refuses
- * harmlessly. */
-enum status svm_check_state(const struct vcpu_state *in, uint32_t groups,
-                            const struct svm_limits *limits);
+struct vcpu_limits svm_make_limits(uint32_t leaf1_ecx, uint32_t leaf7_ebx, uint32_t leaf7_ecx,
+                                   uint32_t extended_edx, uint32_t widths);
 /* svm_exit.c */
 void svm_decode_exit(const struct vmcb *vmcb, struct vcpu_exit *exit);
 struct vcpu_event svm_decode_event(uint64_t exit_int_info);

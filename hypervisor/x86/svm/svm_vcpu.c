@@ -7,12 +7,11 @@
 #include "kernel/log.h"
 #include "kernel/memory.h"
 #include "kernel/thread.h"
+#include "x86/debug_registers.h"
 #include "x86/fpu.h"
 #include "x86/instr.h"
 #include "x86/layout.h"
 
-#define EFER_SVME (1UL << 12)
-#define RFLAGS_IF (1UL << 9)
 
 /* State after reset (APM vol 2, 14.1.3): real mode at ffff:fff0. */
 void svm_reset_state(struct vmcb *vmcb)
@@ -90,9 +89,7 @@ void svm_load(struct vcpu *vcpu)
     svm->host_physical = svm->cpu->host_physical;
     svm->stack = svm->cpu->stack;
     fpu_load(&svm->fpu);
-    __asm__ volatile("mov %0, %%db0\n\tmov %1, %%db1\n\tmov %2, %%db2\n\tmov %3, %%db3"
-                     :
-                     : "r"(svm->dr[0]), "r"(svm->dr[1]), "r"(svm->dr[2]), "r"(svm->dr[3]));
+    debug_registers_load(svm->dr);
 }
 
 void svm_unload(struct vcpu *vcpu)
@@ -100,8 +97,7 @@ void svm_unload(struct vcpu *vcpu)
     struct svm_vcpu *svm = svm_of(vcpu);
 
     fpu_save(&svm->fpu);
-    __asm__ volatile("mov %%db0, %0\n\tmov %%db1, %1\n\tmov %%db2, %2\n\tmov %%db3, %3"
-                     : "=r"(svm->dr[0]), "=r"(svm->dr[1]), "=r"(svm->dr[2]), "=r"(svm->dr[3]));
+    debug_registers_save(svm->dr);
 }
 
 /* ---- In ------------------------------------------------------------------------------------- */

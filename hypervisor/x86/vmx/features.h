@@ -29,8 +29,5 @@ struct vmx_features {
 /* Has the firmware locked VMX out? */
 bool vmx_disabled_by_firmware(uint64_t feature_control);
 
-/* Are two processors alike in all of it? */
-bool vmx_same_features(const struct vmx_features *a, const struct vmx_features *b);
-
 /* Returns NULL and the features to use, or what is missing ("no EPT"). */
 const char *vmx_choose(const struct vmx_msrs *msrs, struct vmx_features *features);
