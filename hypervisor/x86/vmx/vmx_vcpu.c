@@ -15,7 +15,7 @@
 
 _Static_assert(GPR_RAX == 0 && GPR_RCX == 1 && GPR_RDX == 2 && GPR_RBX == 3 && GPR_RBP == 5 &&
                    GPR_RSI == 6 && GPR_RDI == 7 && GPR_R8 == 8 && GPR_R15 == 15,
-               "entry.S");
+               "x86/guest_registers.inc");
 
 /* After power-up and reset (SDM vol 3, table 9-1); what is 0 there is 0 here. */
 #define SEGMENT_AFTER_RESET {.attributes = 0x93, .limit = 0xffff}
