@@ -79,7 +79,7 @@ class Project:
         self.values = {"NAME": quoted("test"), "PART0_KERNEL": quoted(str(folder / "vmlinuz")),
                        "PART0_INITRD": quoted(str(folder / "initrd"))}
         (folder / "vmlinuz").write_bytes(bzimage())
-        (folder / "initrd").write_bytes(b"initrd")
+        (folder / "initrd").write_bytes(b"070701")
 
     def generate(self, **values: str) -> subprocess.CompletedProcess[str]:
         config = self.folder / "config"

@@ -23,7 +23,10 @@ def all_checks() -> list[Check]:
 
 
 def check_model(config: Config, model: Model) -> None:
-    raise_any(run(Look(config, model), [check for check in all_checks() if not check.files]))
+    """What a wrong configuration would make wrong in the model is looked at when it is right."""
+    look, checks = Look(config, model), [check for check in all_checks() if not check.files]
+    raise_any(run(look, [check for check in checks if check.group != "model"]))
+    raise_any(run(look, [check for check in checks if check.group == "model"]))
 
 
 def check_files(config: Config, model: Model) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from hecht import numbers, shared, slots
 from hecht.checks.core import Look, check
 from hecht.errors import Problem
-from hecht.model import CHANNEL_BYTES_MAX, PAGE, Channel
+from hecht.model import (CHANNEL_BYTES_MAX, PAGE, PARTITION_PORTS_MAX, Channel, Partition,
+                         Schedule, Window)
 
 MESSAGE_BYTES = (1, 8192)
 MESSAGES = (1, 512)
@@ -143,6 +144,58 @@ def message_count(look: Look) -> Iterator[Problem]:
         if channel.kind == "queuing" and not MESSAGES[0] <= channel.message_count <= MESSAGES[1]:
             yield look.problem(f"a queue holds {MESSAGES[0]} to {MESSAGES[1]} messages",
                                symbol, **{symbol: "8"})
+
+
+@check("CHN-012", "A partition's information page describes sixteen ports.")
+def port_count(look: Look) -> Iterator[Problem]:
+    for partition in look.model.partitions:
+        mine = [channel for channel in look.channels
+                if partition.slot in (channel.source, *channel.destinations)]
+        if max(len(mine), len(partition.ports)) > PARTITION_PORTS_MAX:
+            yield look.problem(f"the partition {partition.name} is at "
+                               f"{max(len(mine), len(partition.ports))} ends of channels; "
+                               f"{PARTITION_PORTS_MAX} is the most",
+                               *(channel.prefix + "KIND_NONE" for channel in mine),
+                               remedy="fewer channels with the partition at an end", **{channel.prefix + "KIND_NONE": "y"
+                                  for channel in mine[PARTITION_PORTS_MAX:]})
+
+
+@check("CHN-013", "A sampling channel's reader never finds a valid message when each is too old "
+       "before the next frame's can be written, and its own window begins later than that.")
+def never_valid(look: Look) -> Iterator[Problem]:
+    schedule = look.model.schedules[0]
+    for channel in look.channels:
+        writer = look.partition(channel.source)
+        if channel.kind != "sampling" or not channel.refresh_us or writer is None:
+            continue
+        for slot in channel.destinations:
+            reader = look.partition(slot)
+            if reader is None or not _can_read(schedule, writer, reader, channel.refresh_us):
+                symbol = channel.prefix + "REFRESH_US"
+                if reader is not None:
+                    yield look.problem(f"in schedule 0 the partition {reader.name} has no window "
+                                       f"within {channel.refresh_us} us after one of "
+                                       f"{writer.name}", symbol, writer.prefix + "TIME_PARTITION",
+                                       reader.prefix + "TIME_PARTITION",
+                                       **{symbol: str(max(schedule.frame_us,
+                                                          channel.refresh_us))})
+
+
+def _can_read(schedule: Schedule, writer: Partition, reader: Partition, refresh_us: int) -> bool:
+    """Is a message that the writer writes in one of its windows ever young in one of the
+    reader's? Who has none runs at any time, or is another check's matter."""
+    writes = _windows(schedule, writer)
+    reads = _windows(schedule, reader)
+    return not writes or not reads or any(
+        (window.start_us - other.end_us) % schedule.frame_us < refresh_us
+        or window.start_us < other.end_us and other.start_us < window.end_us
+        for window in reads for other in writes)
+
+
+def _windows(schedule: Schedule, partition: Partition) -> list[Window]:
+    return [window for window in schedule.windows
+            if partition.time_partition == window.time_partition
+            and window.processor in partition.processors]
 
 
 # ---- Shared memory --------------------------------------------------------------------------

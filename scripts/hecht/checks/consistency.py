@@ -16,9 +16,11 @@ from collections.abc import Iterator
 from hecht import slots
 from hecht.checks.core import KINDS, Look, check
 from hecht.errors import Problem
-from hecht.model import DEVICES, Module, Partition
+from hecht.model import DEVICES, NAME_MAX, Module, Partition
 
 _RANGE = re.compile(r"([0-9a-fx]+)(?:-([0-9a-fx]+))?")
+_MODULE = re.compile(r"[a-z0-9]+(:[a-z0-9_-]+)?")
+_FILE = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _SHA256 = re.compile(r"([0-9a-f]{64})?")
 
 
@@ -394,3 +396,36 @@ def action_errors(look: Look) -> Iterator[Problem]:
                           should, partition.prefix + "NAME")
     yield from _wrong(look, "the errors of the module", list(look.model.module_actions), should,
                       "NAME")
+
+
+# ---- Names in the image ----------------------------------------------------------------------
+
+
+@check("MDL-029", "GRUB's menu gives each module's name as one word, and the kernel keeps 64 bytes "
+       "of it.")
+def module_names(look: Look) -> Iterator[Problem]:
+    for module in look.model.modules:
+        if not _MODULE.fullmatch(module.name) or len(module.name) > 32 + NAME_MAX:
+            yield look.problem(f"{ascii(module.name)} is no name of a boot module", "NAME",
+                               remedy="make the model anew: scripts/generate")
+
+
+@check("MDL-030", "Two modules of one name or one file: the second would be used for both.")
+def modules_differ(look: Look) -> Iterator[Problem]:
+    for field in ("name", "file"):
+        seen: set[str] = set()
+        for module in look.model.modules:
+            if getattr(module, field) in seen:
+                yield look.problem(f"two boot modules have the {field} "
+                                   f"{ascii(getattr(module, field))}", "NAME",
+                                   *look.of_partitions("NAME"),
+                                   remedy="other names of the partitions")
+            seen.add(getattr(module, field))
+
+
+@check("MDL-031", "The file's name becomes one in the image and a word of GRUB's menu.")
+def module_files(look: Look) -> Iterator[Problem]:
+    for module in look.model.modules:
+        if not _FILE.fullmatch(module.file):
+            yield look.problem(f"{ascii(module.file)} is no name of a file in the image", "NAME",
+                               remedy="make the model anew: scripts/generate")

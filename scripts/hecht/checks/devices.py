@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
@@ -108,6 +109,60 @@ def port_beyond(look: Look) -> Iterator[Problem]:
                                **{symbol: '""'})
 
 
+@check("DEV-006", "By the configuration space of PCI a partition could move the registers of any "
+       "device, and let any device write any memory: no IOMMU stands between. It resets the "
+       "machine too.")
+def port_of_pci(look: Look) -> Iterator[Problem]:
+    yield from _reserved(look, ((0xcf8, 8),), "is the configuration space of PCI, by which a "
+                         "device reaches all memory")
+
+
+@check("DEV-007", "A write there resets the machine, with all its partitions.")
+def port_of_reset(look: Look) -> Iterator[Problem]:
+    yield from _reserved(look, ((0x64, 1), (0x92, 1)), "resets the machine")
+
+
+@check("DEV-008", "Bit 7 of port 0x70 keeps NMIs from the processor, which the kernel relies on.")
+def port_of_nmi(look: Look) -> Iterator[Problem]:
+    yield from _reserved(look, ((0x70, 1),), "masks NMIs, which are the kernel's")
+
+
+@check("DEV-009", "The ISA DMA controllers write wherever they are told, the kernel's memory "
+       "included: no IOMMU stands between.")
+def port_of_dma(look: Look) -> Iterator[Problem]:
+    yield from _reserved(look, ((0x00, 16), (0xc0, 32)),
+                         "is an ISA DMA controller's, which reaches all memory")
+
+
+@check("DEV-010", "The kernel writes its console to the screen; whoever changes the adapter's mode "
+       "makes it disappear.")
+def port_of_screen(look: Look) -> Iterator[Problem]:
+    if "screen" in look.model.consoles:
+        yield from _reserved(look, ((0x3b0, 48),), "would belong to the kernel's screen and a "
+                             "partition", "CONSOLE_SCREEN")
+
+
+@check("DEV-011", "A write there calls the firmware's system management mode, which stops all "
+       "processors for as long as it likes.")
+def port_of_smi(look: Look) -> Iterator[Problem]:
+    yield from _reserved(look, ((0xb2, 2),), "calls the firmware (SMI)")
+
+
+@check("DEV-012", "By the power management registers a partition could turn the machine off; the "
+       "kernel does so itself when all have ended.")
+def port_of_power(look: Look) -> Iterator[Problem]:
+    base = 0xb000 if look.model.emulator.name == "bochs" else 0x600
+    yield from _reserved(look, ((base, 0x40),), "turns the emulated machine off (ACPI)",
+                         f"EMULATOR_{look.model.emulator.name.upper()}")
+
+
+@check("DEV-013", "QEMU's firmware interface has DMA: it writes wherever it is told.")
+def port_of_firmware(look: Look) -> Iterator[Problem]:
+    if look.model.emulator.name == "qemu":
+        yield from _reserved(look, ((0x510, 12),), "is QEMU's firmware interface, which reaches "
+                             "all memory", "EMULATOR_QEMU")
+
+
 # ---- Devices of VMs -------------------------------------------------------------------------
 
 
@@ -131,3 +186,90 @@ def mmio_in_ram(look: Look) -> Iterator[Problem]:
                                partition.prefix + "MEMORY_MIB",
                                **{symbol: "0xd0000000" if partition.memory <= 0xd0000000
                                   else "0x0"})
+
+
+@check("DEV-022", "The registers of a device that is not there lead nowhere.")
+def mmio_of_nothing(look: Look) -> Iterator[Problem]:
+    for partition in look.model.vms:
+        assert partition.vm
+        symbol = partition.prefix + "UART"
+        if partition.vm.uart_mmio and not partition.vm.devices["uart"]:
+            yield look.problem("COM1's registers stand in memory, but there is no COM1", symbol,
+                               partition.prefix + "UART_MMIO", **{symbol: "y"})
+
+
+@check("DEV-023", "The last page below 4 GiB is the highest that the menus offer and that was "
+       "tried.")
+def mmio_range(look: Look) -> Iterator[Problem]:
+    for partition in look.model.vms:
+        assert partition.vm
+        symbol = partition.prefix + "UART_MMIO"
+        if not 0 <= partition.vm.uart_mmio <= 0xfffff000:
+            yield look.problem("the registers must begin below 4 GiB", symbol,
+                               **{symbol: "0xd0000000"})
+
+
+def _linux_needs(look: Look, device: str, why: str) -> Iterator[Problem]:
+    for partition in look.model.vms:
+        assert partition.vm
+        symbol = partition.prefix + device.upper()
+        if partition.kind == "linux" and not partition.vm.devices[device]:
+            yield look.problem(why, symbol, partition.prefix + "KIND_LINUX", **{symbol: "y"})
+
+
+@check("DEV-024", "Every interrupt of a VM comes through its 8259As: without them Linux waits for "
+       "its first timer tick for ever.")
+def linux_pic(look: Look) -> Iterator[Problem]:
+    yield from _linux_needs(look, "pic", "Linux needs the interrupt controllers")
+
+
+@check("DEV-025", "The 8254 is the only timer that a VM has: without it Linux stops while it finds "
+       "out how fast the CPU is.")
+def linux_pit(look: Look) -> Iterator[Problem]:
+    yield from _linux_needs(look, "pit", "Linux needs the interval timer")
+
+
+@check("DEV-026", "The command line says that COM1 is the console; without it nobody sees what "
+       "the guest says.")
+def linux_uart(look: Look) -> Iterator[Problem]:
+    for partition in look.model.vms:
+        assert partition.vm
+        symbol, cmdline = partition.prefix + "UART", partition.prefix + "CMDLINE"
+        if partition.kind == "linux" and not partition.vm.devices["uart"] \
+                and re.search(r"(?:^|\s)(?:console|earlyprintk)=\S*ttyS0", partition.vm.cmdline):
+            yield look.problem("the command line names COM1, which the VM does not have", cmdline,
+                               symbol, **{symbol: "y"})
+
+
+@check("DEV-027", "What is typed reaches a VM by its serial port. Without one it would swallow all "
+       "that is typed for others.")
+def input_without_uart(look: Look) -> Iterator[Problem]:
+    for partition in look.model.vms:
+        assert partition.vm
+        symbol, typed = partition.prefix + "UART", partition.prefix + "CONSOLE_INPUT"
+        if partition.console_input and not partition.vm.devices["uart"]:
+            yield look.problem("the VM gets what is typed, but has no serial port", typed, symbol,
+                               remedy=f"CONFIG_{typed}=n", **{symbol: "y"})
+
+
+# What the small guests use beside the exit port, as they were written.
+MINI_DEVICES: dict[str, tuple[str, ...]] = {
+    "bench": ("pic", "uart"), "fault": ("keyboard_controller", "pic", "rtc", "uart"),
+    "hello": ("uart",), "repeat": ("pic", "uart"),
+    "selftest": ("pic", "pit", "uart", "rtc", "keyboard_controller", "pci"),
+    "share": ("pic", "uart"), "smp": ("keyboard_controller", "pic", "rtc", "uart"),
+}
+
+
+@check("DEV-028", "A small guest does not look whether a device is there: it waits for it, or says "
+       "that it failed.")
+def mini_devices(look: Look) -> Iterator[Problem]:
+    for partition in look.model.vms:
+        assert partition.vm
+        guest = partition.prefix + "MINI"
+        for device in MINI_DEVICES.get(look.config.text(guest), ("uart",)) \
+                if partition.kind == "mini" else ():
+            symbol = partition.prefix + device.upper()
+            if not partition.vm.devices[device]:
+                yield look.problem("this small guest needs the device", guest, symbol,
+                                   **{symbol: "y"})

@@ -117,6 +117,104 @@ def _there(folder: str) -> str:
     return f"another: in {folder} there are: {', '.join(names)}"
 
 
+# Memory (MiB) and address of COM1's registers that a small guest was written for.
+MINI_NEEDS = {"selftest": (8, 0xd0000000), "bench": (4, 0xd0000000), "repeat": (4, 0)}
+
+
+@check("GST-014", "This small guest touches RAM up to there without asking.")
+def mini_memory(look: Look) -> Iterator[Problem]:
+    for partition in look.model.partitions:
+        guest, symbol = partition.prefix + "MINI", partition.prefix + "MEMORY_MIB"
+        least = MINI_NEEDS.get(look.config.text(guest), (4, 0))[0]
+        if partition.kind == "mini" and partition.memory < least * MIB:
+            yield look.problem(f"this small guest needs {least} MiB", guest, symbol,
+                               **{symbol: str(least)})
+
+
+@check("GST-015", "This small guest measures and tests COM1's registers in memory, and was built "
+       "with their address.")
+def mini_registers(look: Look) -> Iterator[Problem]:
+    for partition in look.model.vms:
+        assert partition.vm
+        guest, symbol = partition.prefix + "MINI", partition.prefix + "UART_MMIO"
+        base = MINI_NEEDS.get(look.config.text(guest), (4, 0))[1]
+        if partition.kind == "mini" and base and partition.vm.uart_mmio != base:
+            yield look.problem(f"this small guest needs COM1's registers at 0x{base:x}", guest,
+                               symbol, **{symbol: f"0x{base:x}"})
+
+
+# ---- Command lines of Linux -----------------------------------------------------------------
+
+
+def _options(partition: Partition, name: str) -> list[str]:
+    """The values of all NAME=VALUE on the command line."""
+    assert partition.vm
+    return re.findall(rf"(?:^|\s){name}=(\S*)", partition.vm.cmdline)
+
+
+def _replaced(partition: Partition, name: str, value: str, good: str) -> dict[str, str]:
+    assert partition.vm
+    words = [good if word == f"{name}={value}" else word
+             for word in partition.vm.cmdline.split(" ")]
+    return {partition.prefix + "CMDLINE": quoted(" ".join(word for word in words if word))}
+
+
+@check("GST-050", "The console that the command line names is none of the VM's devices: nobody "
+       "sees what the guest says, and its first process has no input.")
+def console(look: Look) -> Iterator[Problem]:
+    for partition in _linux(look):
+        for value in _options(partition, "console"):
+            if not re.fullmatch(r"ttyS0(,.*)?|tty\d*|null|", value):
+                yield look.problem(f"the VM has no {ascii(value)[1:-1]}",
+                                   partition.prefix + "CMDLINE",
+                                   **_replaced(partition, "console", value, "console=ttyS0"))
+
+
+@check("GST-051", "A VM has no disk and no network card yet: Linux waits for its root file system "
+       "and panics.")
+def root(look: Look) -> Iterator[Problem]:
+    for partition in _linux(look):
+        for value in _options(partition, "root"):
+            if not re.fullmatch(r"(/dev/)?ram\d*|", value):
+                yield look.problem(f"the VM has no {ascii(value)[1:-1]}; the initrd is the root "
+                                   "file system", partition.prefix + "CMDLINE",
+                                   **_replaced(partition, "root", value, ""))
+
+
+@check("GST-052", "A VM's RAM ends where its memory ends; a kernel that is told of less may not "
+       "have enough to start, of more it finds nothing there.")
+def mem(look: Look) -> Iterator[Problem]:
+    for partition in _linux(look):
+        for value in _options(partition, "mem"):
+            match = re.fullmatch(r"(\d+)([kKmMgG]?)", value)
+            size = int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30}[match[2].lower()] \
+                if match else 0
+            if size != partition.memory:
+                yield look.problem(f"mem={ascii(value)[1:-1]} is not the VM's memory",
+                                   partition.prefix + "CMDLINE",
+                                   partition.prefix + "MEMORY_MIB",
+                                   **_replaced(partition, "mem", value, ""))
+
+
+@check("GST-053", "The packaged kernel has its drivers and its first process in the initrd: "
+       "without one it panics.")
+def initrd_needed(look: Look) -> Iterator[Problem]:
+    for partition in _linux(look):
+        assert partition.vm
+        symbol = partition.prefix + "INITRD"
+        ignored = re.search(r"(?:^|\s)noinitrd(?:\s|$)", partition.vm.cmdline)
+        if partition.vm.kernel.source == _PACKAGED_KERNEL and not partition.vm.initrd:
+            yield look.problem("the packaged kernel needs an initrd", symbol,
+                               partition.prefix + "KERNEL",
+                               **{symbol: quoted(_PACKAGED_INITRD)})
+        elif ignored and partition.vm.initrd:
+            cmdline = partition.vm.cmdline.replace("noinitrd", "").strip()
+            yield look.problem("the command line tells the kernel to leave the initrd alone, and "
+                               "the VM has no other root file system",
+                               partition.prefix + "CMDLINE", symbol,
+                               **{partition.prefix + "CMDLINE": quoted(cmdline)})
+
+
 # ---- Files of Linux -------------------------------------------------------------------------
 
 
@@ -343,3 +441,48 @@ def initrd_below(look: Look) -> Iterator[Problem]:
                                partition.prefix + "INITRD", symbol,
                                **{partition.prefix + "INITRD": quoted(_PACKAGED_INITRD)},
                                **_packaged(symbol))
+
+
+_INITRD_MARKS = (b"070701", b"070702", b"\x1f\x8b", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd",
+                 b"\x02\x21\x4c\x18", b"BZh", b"\x5d\0\0", b"\x89LZO")
+
+
+@check("GST-044", "A kernel unpacks a cpio archive, plain or packed by gzip, xz, zstd, lz4, bzip2, "
+       "lzma or lzo; anything else it takes for an old RAM disk and panics.", files=True)
+def initrd_kind(look: Look) -> Iterator[Problem]:
+    for symbol, path in _files(look):
+        if symbol.endswith("INITRD") and path and _readable(path):
+            with Path(path).open("rb") as file:
+                head = file.read(8)
+            if head and not head.startswith(_INITRD_MARKS):
+                yield look.problem("this is no initrd: neither a cpio archive nor a packed one",
+                                   symbol, **_packaged(symbol))
+
+
+def _unpacked(path: str) -> int:
+    """Bytes of the archive when it is unpacked, as far as the file says."""
+    with Path(path).open("rb") as file:
+        size = Path(path).stat().st_size
+        if file.read(2) != b"\x1f\x8b" or size < 18:
+            return size
+        file.seek(-4, os.SEEK_END)  # RFC 1952, ISIZE
+        return int.from_bytes(file.read(4), "little")
+
+
+@check("GST-045", "A kernel unpacks the initrd into RAM beside itself and the packed one; where "
+       "that does not fit it panics.", files=True)
+def initrd_unpacks(look: Look) -> Iterator[Problem]:
+    for partition, symbol, kernel in _kernels(look):
+        size = -(-_initrd_size(partition) // PAGE) * PAGE
+        if not size or not _possible(kernel) or partition.memory < kernel.end + size:
+            continue
+        assert partition.vm and partition.vm.initrd
+        files = -(-_unpacked(partition.vm.initrd.source) // PAGE) * PAGE
+        # While it unpacks, what the kernel needed to start is in part free again: its packed
+        # image, which is at most as long as the file.
+        needed = kernel.end - min(kernel.init_size, kernel.size) + size + files
+        if needed > partition.memory:
+            yield look.problem(f"the initrd is {files // MIB} MiB when it is unpacked, and does "
+                               "not fit beside the kernel and the packed one",
+                               partition.prefix + "MEMORY_MIB", partition.prefix + "INITRD",
+                               symbol, **_enough(partition, needed))

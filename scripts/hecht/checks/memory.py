@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 from hecht.checks.core import Look, check
 from hecht.errors import Problem
-from hecht.model import LARGE_PAGE, MIB
+from hecht.model import LARGE_PAGE, MIB, Partition
 
 # What GRUB, firmware, kernel image and alignment take of the emulated machine beside the rest.
 MACHINE_SLACK = 24 * MIB
 VM_LEAST = 4 * MIB
 PARTITION_MOST = 8192 * MIB
+EMULATOR_LEAST, EMULATOR_MOST = 64 * MIB, 16384 * MIB
+_LOW_END = 3 << 30  # what both emulators have below 4 GiB at most
 
 
 @check("MEM-001", "A partition's memory is granted in pages of 2 MiB.")
@@ -57,3 +59,58 @@ def machine_holds_all(look: Look) -> Iterator[Problem]:
                            "EMULATOR_MEMORY_MIB", "KERNEL_MEMORY_MIB",
                            *look.of_partitions("MEMORY_MIB"),
                            EMULATOR_MEMORY_MIB=str(max(64, -(-needed // MIB))))
+
+
+def _places(look: Look, machine: int) -> list[list[int]]:
+    """[start, end) of what is free for partitions in an emulated machine with that much memory;
+    what PCI devices take below 4 GiB is not RAM, and the rest of it stands above."""
+    low = min(machine, _LOW_END)
+    below = [MIB, low - look.model.kernel_memory - MACHINE_SLACK
+             - sum(channel.memory for channel in look.channels)]
+    return [below] + ([[4 << 30, (4 << 30) + machine - low]] if machine > low else [])
+
+
+def _not_placed(look: Look, machine: int) -> list[Partition]:
+    """As σ0 does it: in the order of the table, each into the lowest place that holds it whole."""
+    places, left = _places(look, machine), []
+    for partition in look.model.partitions:
+        for place in places:
+            start = -(-place[0] // LARGE_PAGE) * LARGE_PAGE
+            if start + partition.memory <= place[1]:
+                place[0] = start + partition.memory
+                break
+        else:
+            left.append(partition)
+    return left
+
+
+@check("MEM-005", "A partition's memory is in one piece, and the machine's is not: below 4 GiB "
+       "there is a hole for devices.")
+def one_piece(look: Look) -> Iterator[Problem]:
+    machine = look.model.emulator.memory
+    if machine <= _LOW_END:
+        return  # one piece: MEM-004
+    for partition in _not_placed(look, machine):
+        symbol = partition.prefix + "MEMORY_MIB"
+        enough = next((more for more in range(machine // MIB, EMULATOR_MOST // MIB + 1, 64)
+                       if not _not_placed(look, more * MIB)), None)
+        changes = {"EMULATOR_MEMORY_MIB": str(enough)} if enough else {symbol: "4"}
+        yield look.problem(f"no piece of the machine's memory holds the {partition.memory // MIB} "
+                           f"MiB of {partition.name} beside the others", symbol,
+                           "EMULATOR_MEMORY_MIB", *look.of_partitions("MEMORY_MIB"), **changes)
+
+
+@check("MEM-006", "Firmware and GRUB do not start in less; more than 16 GiB have never been tried.")
+def emulator_memory(look: Look) -> Iterator[Problem]:
+    if not EMULATOR_LEAST <= look.model.emulator.memory <= EMULATOR_MOST:
+        yield look.problem(f"the emulated machine has {EMULATOR_LEAST // MIB} to "
+                           f"{EMULATOR_MOST // MIB} MiB", "EMULATOR_MEMORY_MIB",
+                           EMULATOR_MEMORY_MIB="512")
+
+
+@check("MEM-007", "An emulator counts its memory in mebibytes.")
+def emulator_mebibytes(look: Look) -> Iterator[Problem]:
+    if look.model.emulator.memory % MIB:
+        yield look.problem("the emulated machine's memory is no whole number of MiB",
+                           "EMULATOR_MEMORY_MIB",
+                           EMULATOR_MEMORY_MIB=str(look.model.emulator.memory // MIB + 1))

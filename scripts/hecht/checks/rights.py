@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hecht import slots
 from hecht.checks.core import Look, check
+from hecht.checks.schedule import reachable
 from hecht.errors import Problem
 
 PRIORITIES = (2, 200)
@@ -44,3 +46,56 @@ def action_schedule(look: Look) -> Iterator[Problem]:
                                *(f"{prefix}ON_{error}_SWITCH_SCHEDULE" for error in switch),
                                "SCHEDULES",
                                SCHEDULES=str(partition.action_schedule + 1))
+
+
+@check("RGT-004", "σ0 takes an action that is not meant for an error as a stop; who reads the "
+       "configuration would believe something else.")
+def action_offered(look: Look) -> Iterator[Problem]:
+    for partition in look.model.partitions:
+        for error in slots.HEALTH_ERRORS:
+            action = partition.actions.get(error.name)
+            if action is not None and action not in (*error.actions, error.default):
+                yield look.problem(f"{error.name} cannot have the action {ascii(action)}",
+                                   f"{partition.prefix}ON_{error.name}_{error.default}",
+                                   remedy="one of " + ", ".join(error.actions))
+
+
+@check("RGT-005", "What the module's table holds beside the actions that there are is taken as a "
+       "stop of the machine.")
+def module_action(look: Look) -> Iterator[Problem]:
+    for error, action in look.model.module_actions.items():
+        if action not in slots.ACTIONS:
+            yield look.problem(f"the module has no action {ascii(action)} for {error}", "NAME",
+                               remedy="make the model anew: scripts/generate")
+
+
+@check("RGT-006", "The schedule that runs anyway is the only one that can: the error would stop "
+       "the partition and nothing else.")
+def action_changes_nothing(look: Look) -> Iterator[Problem]:
+    for partition in look.model.partitions:
+        switch = [error for error, action in partition.actions.items()
+                  if action == "SWITCH_SCHEDULE"]
+        if switch and reachable(look) <= {partition.action_schedule}:
+            yield look.problem(f"schedule {partition.action_schedule} runs already, and no other "
+                               "ever does", partition.prefix + "ACTION_SCHEDULE", "SCHEDULES",
+                               *(f"{partition.prefix}ON_{error}_SWITCH_SCHEDULE"
+                                 for error in switch),
+                               **{f"{partition.prefix}ON_{error}_STOP_MODULE": "y"
+                                  for error in switch})
+
+
+@check("RGT-007", "In time partition 0 such a program takes time from all windows, and from σ0's "
+       "service thread, which has the priority of the highest VMM: health monitor and operator "
+       "would have to wait for it.")
+def program_above(look: Look) -> Iterator[Problem]:
+    highest = max((partition.priority for partition in look.model.vms), default=None)
+    for partition in look.model.programs:
+        symbol = partition.prefix + "PRIORITY"
+        if highest is not None and partition.time_partition == 0 and partition.priority > highest:
+            vms = [vm for vm in look.model.vms if vm.priority == highest]
+            yield look.problem(f"the program's priority is {partition.priority}, that of the "
+                               f"highest VMM {highest}, and it has no windows of its own",
+                               symbol, partition.prefix + "TIME_PARTITION",
+                               *(vm.prefix + "PRIORITY" for vm in vms),
+                               remedy="windows of a time partition of its own",
+                               **{symbol: str(highest)})

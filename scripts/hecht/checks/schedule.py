@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hecht import slots
 from hecht.checks.core import Look, check
 from hecht.errors import Problem
 from hecht.model import Partition, Schedule, Window
@@ -168,3 +169,117 @@ def time_slice(look: Look) -> Iterator[Problem]:
     if not SLICE_US[0] <= look.model.time_slice_us <= SLICE_US[1]:
         yield look.problem(f"a time slice has {SLICE_US[0]} to {SLICE_US[1]} us", "TIME_SLICE_US",
                            TIME_SLICE_US="10000")
+
+
+def _members(look: Look, number: int) -> list[Partition]:
+    return [partition for partition in look.model.partitions
+            if partition.time_partition == number]
+
+
+@check("SCH-011", "Nobody can switch to such a schedule: no action names it, and without a serial "
+       "console there are no operator's keys.")
+def unreachable(look: Look) -> Iterator[Problem]:
+    for number in range(len(look.model.schedules)):
+        if number not in reachable(look):
+            yield look.problem(f"nobody switches to schedule {number}", "SCHEDULES",
+                               "CONSOLE_SERIAL", remedy="an action that switches to it",
+                               SCHEDULES=str(number))
+
+
+@check("SCH-012", "A partition that has windows only in schedules to which nobody can switch "
+       "never runs.")
+def waits_for_ever(look: Look) -> Iterator[Problem]:
+    everything = set(range(len(look.model.schedules)))
+    for partition in look.model.partitions:
+        if partition.time_partition and any(
+                _runs(look, partition, processor, everything)
+                for processor in partition.processors) and not any(
+                _runs(look, partition, processor, reachable(look))
+                for processor in partition.processors):
+            prefix = partition.prefix
+            yield look.problem(f"the partition {partition.name} has windows only in schedules to "
+                               "which nobody switches", prefix + "TIME_PARTITION", "SCHEDULES",
+                               "CONSOLE_SERIAL", **{prefix + "TIME_PARTITION": "0"})
+
+
+@check("SCH-013", "A window for a time partition without members is time that only time "
+       "partition 0 can use: most often a number is wrong.")
+def no_members(look: Look) -> Iterator[Problem]:
+    for number, _, window, prefix in _windows(look):
+        if not _members(look, window.time_partition):
+            good = sorted({partition.time_partition for partition in look.model.partitions
+                           if partition.time_partition})
+            yield look.problem(f"no partition is in time partition {window.time_partition}",
+                               prefix + "PARTITION", f"SCHED{number}_WINDOWS",
+                               *look.of_partitions("TIME_PARTITION"),
+                               remedy="a partition in that time partition",
+                               **({prefix + "PARTITION": str(good[0])} if good else
+                                  {f"SCHED{number}_WINDOWS": "0"}))
+
+
+@check("SCH-014", "None of the time partition's members may run on the window's processor: it is "
+       "time for nobody.")
+def no_members_there(look: Look) -> Iterator[Problem]:
+    for _, _, window, prefix in _windows(look):
+        members = _members(look, window.time_partition)
+        there = sorted({processor for member in members for processor in member.processors})
+        if there and window.processor < look.model.processors \
+                and window.processor not in there:
+            yield look.problem(f"no partition of time partition {window.time_partition} runs on "
+                               f"processor {window.processor}", prefix + "PROCESSOR",
+                               *(member.prefix + "PROCESSORS" for member in members),
+                               remedy=f"CONFIG_{members[0].prefix}PROCESSORS with "
+                               f"{window.processor} in it",
+                               **{prefix + "PROCESSOR": str(there[0])})
+
+
+@check("SCH-015", "Between two windows time partition 0 runs alone; the kernel's longest path with "
+       "interrupts off would take so short a gap whole, and make the next window late.")
+def gap_least(look: Look) -> Iterator[Problem]:
+    for number, before, window in _neighbours(look):
+        if 0 < window.start_us - before.end_us < WINDOW_LEAST_US:
+            first, second = _prefix(number, before), _prefix(number, window)
+            yield look.problem(f"the gap between two windows of processor {window.processor} is "
+                               f"{window.start_us - before.end_us} us; it is 0 or at least "
+                               f"{WINDOW_LEAST_US}", first + "START_US", first + "LENGTH_US",
+                               second + "START_US",
+                               **{first + "LENGTH_US": str(window.start_us - before.start_us)})
+
+
+@check("SCH-016", "In such a schedule nothing would run, and nothing could have an error that "
+       "switches to another.")
+def dead_schedule(look: Look) -> Iterator[Problem]:
+    partitions = look.model.partitions
+    if not partitions or _members(look, 0):
+        return
+    for number in range(len(look.model.schedules)):
+        if not any(_runs(look, partition, processor, {number})
+                   for partition in partitions for processor in partition.processors) and any(
+                partition.processors for partition in partitions):
+            symbol = partitions[0].prefix + "TIME_PARTITION"
+            yield look.problem(f"in schedule {number} no partition has a window, and none is in "
+                               "time partition 0", f"SCHED{number}_WINDOWS",
+                               *look.of_partitions("TIME_PARTITION"), **{symbol: "0"})
+
+
+@check("SCH-017", "At the frame's end time partition 0 runs alone; so short an end would be spent "
+       "on switching, and make the next frame late.")
+def end_least(look: Look) -> Iterator[Problem]:
+    for number, schedule in enumerate(look.model.schedules):
+        for processor in sorted({window.processor for window in schedule.windows}):
+            last = max(schedule.on(processor), key=lambda window: window.end_us)
+            left = schedule.frame_us - last.end_us
+            if 0 < left < WINDOW_LEAST_US:
+                prefix = _prefix(number, last)
+                yield look.problem(f"{left} us are left between the last window of processor "
+                                   f"{processor} and the frame's end; it is 0 or at least "
+                                   f"{WINDOW_LEAST_US}", prefix + "START_US",
+                                   prefix + "LENGTH_US", f"SCHED{number}_FRAME_US",
+                                   **{prefix + "LENGTH_US": str(last.length_us + left)})
+
+
+@check("SCH-018", "The machine begins with schedule 0; the kernel's table has places for four.")
+def schedule_count(look: Look) -> Iterator[Problem]:
+    if not 1 <= len(look.model.schedules) <= slots.SCHEDULES:
+        yield look.problem(f"there are 1 to {slots.SCHEDULES} schedules", "SCHEDULES",
+                           SCHEDULES="1")
