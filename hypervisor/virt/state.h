@@ -7,10 +7,11 @@
 #define RFLAGS_DEFINED 0x3f7fd7UL
 #define RFLAGS_ONE 2UL
 
-/* Bits that may be set on this machine, the same for all processors. */
+/* Bits that may be set on this machine, the same for all processors; no padding: compared as a
+ * whole. */
 struct vcpu_limits {
     uint64_t cr4, efer;
-    unsigned physical_bits; /* width of CR3 */
+    uint64_t physical_bits; /* width of CR3 */
 };
 
 /* Four-level paging: bits 63:47 are all alike. */

@@ -396,6 +396,24 @@ def shared_linux(console: Console) -> None:
     _ends_well(console, "second")
 
 
+def _linux_in_front(console: Console, names: set[str]) -> None:
+    """Linux gets what is typed; all the others end by themselves, at any time."""
+    _to_shell(console)
+    console.type("poweroff")
+    console.expect(r"hecht: end status=0\r*\n")
+    text = console.log.read_text()
+    assert set(re.findall(r"σ0: ([\w-]+) ended: code 0\r*\n", text)) == names, text
+    console.expect_off()
+
+
+def four_processors(console: Console) -> None:
+    _linux_in_front(console, {"first", "second", "third", "periodic"})
+
+
+def everything(console: Console) -> None:
+    _linux_in_front(console, {"linux", "second", "small", "control", "produce", "consume"})
+
+
 # ---- Grants -----------------------------------------------------------------------------------
 
 def revoked(console: Console) -> None:

@@ -447,7 +447,7 @@ static void test_controls(void **state)
     assert_false(features.processor & PROCESSOR_IRQ_WINDOW);
     assert_false(features.entry & ENTRY_GUEST_64);
     assert_true(features.entry & ENTRY_LOAD_EFER);
-    assert_true(features.vpid);
+    assert_true(features.secondary & SECONDARY_VPID);
     assert_true(features.invept_single);
 }
 
@@ -491,11 +491,11 @@ static void test_vpid_is_optional(void **state)
 
     msrs.secondary &= ~((uint64_t)SECONDARY_VPID << 32);
     assert_null(vmx_choose(&msrs, &features));
-    assert_false(features.vpid);
+    assert_false(features.secondary & SECONDARY_VPID);
     msrs = haswell();
     msrs.ept_vpid &= ~(1UL << 32); /* the identifier without the instruction is no use */
     assert_null(vmx_choose(&msrs, &features));
-    assert_false(features.vpid);
+    assert_false(features.secondary & SECONDARY_VPID);
     assert_false(features.secondary & SECONDARY_VPID);
 }
 

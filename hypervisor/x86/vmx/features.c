@@ -108,7 +108,6 @@ static const char *choose_ept(uint64_t cap, struct vmx_features *features)
     if (!(cap & EPT_INVVPID) || !(cap & (EPT_INVVPID_SINGLE | EPT_INVVPID_ALL))) {
         features->secondary &= ~SECONDARY_VPID;
     }
-    features->vpid = (features->secondary & SECONDARY_VPID) != 0;
     return NULL;
 }
 

@@ -148,7 +148,7 @@ enum status vmx_vcpu_init(struct vcpu *vcpu)
     if (!vmx->vmcs) {
         return STATUS_NO_MEMORY;
     }
-    vmx->vpid = vmx_features.vpid ? vpid_alloc() : 0;
+    vmx->vpid = vmx_features.secondary & SECONDARY_VPID ? vpid_alloc() : 0;
     vmx->gpr = vcpu->state->gpr;
     vmx->away = true;
     vmx->dr6 = DR6_AFTER_RESET;
