@@ -8,9 +8,4 @@
 #define FONT_ROWS 8
 #define FONT_DOTS 5
 
-extern const uint64_t font[FONT_COUNT];
-
-static inline uint8_t font_row(unsigned character, unsigned row)
-{
-    return (uint8_t)(font[character - FONT_FIRST] >> 8 * (FONT_ROWS - 1 - row));
-}
+extern const uint8_t font[FONT_COUNT][FONT_ROWS];

@@ -6,7 +6,6 @@
 #include "lib/string.h"
 #include "x86/boot_map.h"
 #include "x86/instr.h"
-#include "x86/layout.h"
 #include "x86/sections.h"
 
 /* Page table entries (SDM vol 3, 4.5.4). */
@@ -94,8 +93,7 @@ static void map_pages(uint64_t address, phys_addr physical, uint64_t size, uint6
 
 static void map_image(const char *start, const char *end, uint64_t flags)
 {
-    map_pages((uint64_t)start, (uint64_t)start - KERNEL_IMAGE_OFFSET, (uint64_t)(end - start),
-              flags);
+    map_pages((uint64_t)start, image_physical(start), (uint64_t)(end - start), flags);
 }
 
 void kernel_space_init(phys_addr base, uint64_t size)

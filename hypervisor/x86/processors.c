@@ -13,7 +13,6 @@
 #include "x86/sections.h"
 #include "x86/segments.h"
 #include "x86/speculation.h"
-#include "x86/speculation.h"
 #include "x86/timer.h"
 #include "x86/trap.h"
 
@@ -88,7 +87,6 @@ void processor_main(void)
     segments_load(cpu);
     protection_enable();
     syscall_init(cpu);
-    speculation_enable(cpu);
     speculation_enable(cpu);
     lapic_init();
     timer_init_cpu();

@@ -41,12 +41,13 @@ static void draw(struct screen *screen, uint32_t column, uint32_t row, char char
         cell[1] = TEXT_GREY_ON_BLACK;
         return;
     }
+    const uint8_t *glyph = font[(uint8_t)character - FONT_FIRST];
     volatile uint8_t *line = screen->base + (uint64_t)row * CELL_HEIGHT * mode->pitch +
                              column * CELL_WIDTH * mode->bytes_per_pixel;
 
     for (unsigned y = 0; y < CELL_HEIGHT; y++, line += mode->pitch) {
         draw_pixels(line, mode->bytes_per_pixel,
-                    (uint8_t)(font_row((uint8_t)character, y / 2) << (CELL_WIDTH - 1 - FONT_DOTS)));
+                    (uint8_t)(glyph[y / 2] << (CELL_WIDTH - 1 - FONT_DOTS)));
     }
 }
 

@@ -31,6 +31,11 @@ endif
 LINK_FLAGS := -nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
     -Wl,-z,noexecstack
 
+# The letters of the frame buffer console, a table made of their picture.
+build/font/font.c: hypervisor/x86/font.txt scripts/font
+	@mkdir -p $(@D)
+	@scripts/font $< >$@.$$$$ && mv $@.$$$$ $@
+
 # Makes one kind of object: $(call objects,KIND,FLAGS,VARIANT) defines the rules that compile C and
 # assembly files of the source tree into build/obj/KIND-VARIANT-CC/FILE.o, which all configurations
 # share, and generated tables into $(OUT)/KIND/generated/. They are made anew when compiler or

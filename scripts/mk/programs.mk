@@ -38,7 +38,8 @@ kernel_folders += hypervisor/virt $(BACKENDS:%=hypervisor/x86/%)
 kernel_unwanted := hypervisor/kernel/without_virt.c
 endif
 kernel_folders += $(if $(COUNT),hypervisor/x86/counting,hypervisor/x86/plain)
-kernel_sources := $(filter-out $(kernel_unwanted),$(call sources,$(kernel_folders)))
+kernel_sources := $(filter-out $(kernel_unwanted),$(call sources,$(kernel_folders))) \
+    build/font/font.c
 kernel_objects := $(call objects_of,kernel,$(kernel_sources)) \
     $(OUT)/kernel/generated/kernel_config.c.o
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sources: hypervisor/x86/screen.c hypervisor/x86/font.c hypervisor/x86/rtc.c */
+/* sources: hypervisor/x86/screen.c build/font/font.c hypervisor/x86/rtc.c */
 /* The screen console in both modes, on memory instead of a screen; and the board clock's dates. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -114,7 +114,7 @@ static char read_cell(const struct framebuffer *mode, unsigned column, unsigned 
         for (unsigned y = 0; y < 16; y++) {
             for (unsigned x = 0; x < 8; x++) {
                 /* Five dots, one column of space before, two behind. */
-                bool dot = x >= 1 && x < 6 && (font_row(c + FONT_FIRST, y / 2) >> (5 - x) & 1);
+                bool dot = x >= 1 && x < 6 && (font[c][y / 2] >> (5 - x) & 1);
 
                 same = same && dot == (pixel(mode, column * 8 + x, row * 16 + y) != 0);
             }
@@ -178,10 +178,10 @@ static void test_font(void **state)
     (void)state;
     for (unsigned a = 0; a < FONT_COUNT; a++) {
         for (unsigned b = 0; b < a; b++) {
-            assert_int_not_equal(font[a], font[b]);
+            assert_memory_not_equal(font[a], font[b], FONT_ROWS);
         }
         for (unsigned row = 0; row < FONT_ROWS; row++) {
-            assert_true(font_row(a + FONT_FIRST, row) < 1 << FONT_DOTS);
+            assert_true(font[a][row] < 1 << FONT_DOTS);
         }
     }
 }

@@ -10,7 +10,7 @@
 #include "x86/debug_registers.h"
 #include "x86/fpu.h"
 #include "x86/instr.h"
-#include "x86/layout.h"
+#include "x86/kernel_space.h"
 
 
 /* State after reset (APM vol 2, 14.1.3): real mode at ffff:fff0. */
@@ -46,12 +46,6 @@ static void set_intercepts(struct vmcb *vmcb)
                         INTERCEPT_MWAIT | INTERCEPT_XSETBV | INTERCEPT_RDPRU;
 }
 
-/* The maps stand in the kernel's image. */
-static phys_addr map_physical(const uint8_t *map)
-{
-    return (phys_addr)map - KERNEL_IMAGE_OFFSET;
-}
-
 enum status svm_vcpu_init(struct vcpu *vcpu)
 {
     struct svm_vcpu *svm = svm_of(vcpu);
@@ -65,8 +59,8 @@ enum status svm_vcpu_init(struct vcpu *vcpu)
     svm->vmcb_physical = arch_pool_physical(vmcb);
     fpu_init(&svm->fpu);
     set_intercepts(vmcb);
-    vmcb->iopm_base = map_physical(svm_port_map);
-    vmcb->msrpm_base = map_physical(svm_msr_map);
+    vmcb->iopm_base = image_physical(svm_port_map);
+    vmcb->msrpm_base = image_physical(svm_msr_map);
     vmcb->virtual_interrupt = V_INTR_MASKING;
     vmcb->nested_control = 1;
     vmcb->nested_cr3 = vcpu->vm->gpa.root;

@@ -10,7 +10,7 @@
 #include "x86/debug_registers.h"
 #include "x86/fpu.h"
 #include "x86/instr.h"
-#include "x86/layout.h"
+#include "x86/kernel_space.h"
 #include "x86/vmx/vmx_insn.h"
 
 _Static_assert(GPR_RAX == 0 && GPR_RCX == 1 && GPR_RDX == 2 && GPR_RBX == 3 && GPR_RBP == 5 &&
@@ -97,12 +97,6 @@ static uint64_t eptp_of(const struct vm *vm)
     return vm->gpa.root | EPTP_WRITE_BACK_4_LEVELS;
 }
 
-/* The maps stand in the kernel's image. */
-static phys_addr map_physical(const uint8_t *map)
-{
-    return (phys_addr)map - KERNEL_IMAGE_OFFSET;
-}
-
 /* What is 0 for good, or at first. The kernel's data segments but SS are null, and it uses neither
  * FS nor GS; a guest is active (its HLT is intercepted). */
 static const uint16_t zero_fields[] = {
@@ -127,9 +121,9 @@ static void write_controls(struct vmx_vcpu *vmx, const struct vm *vm)
     vmwrite(VMCS_ENTRY_CONTROLS, vmx_features.entry);
     vmwrite(VMCS_EXCEPTION_BITMAP, VMX_EXCEPTIONS);
     vmwrite(VMCS_LINK_POINTER, UINT64_MAX);
-    vmwrite(VMCS_IO_BITMAP_A, map_physical(vmx_port_map));
-    vmwrite(VMCS_IO_BITMAP_B, map_physical(vmx_port_map));
-    vmwrite(VMCS_MSR_BITMAP, map_physical(vmx_msr_map));
+    vmwrite(VMCS_IO_BITMAP_A, image_physical(vmx_port_map));
+    vmwrite(VMCS_IO_BITMAP_B, image_physical(vmx_port_map));
+    vmwrite(VMCS_MSR_BITMAP, image_physical(vmx_msr_map));
     vmwrite(VMCS_EPT_POINTER, eptp_of(vm));
     vmwrite(VMCS_CR0_MASK, CR0_HOST_OWNED);
     vmwrite(VMCS_CR4_MASK, vmx_cr4_mask(&vmx_limits));
