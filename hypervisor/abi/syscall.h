@@ -120,6 +120,7 @@ enum syscall {
 
     SYSCALL_COUNT,
     SYSCALL_QUICK = SYS_CONSOLE_WRITE, /* the calls below this one */
+    SYSCALL_SIGMA0 = SYS_SCHEDULE_SET, /* from there to here: σ0 alone may make them */
 };
 
 /* What is passed on and taken back by number. A task holds what its parent gave and took not. */

@@ -142,9 +142,6 @@ refuse32:
     mov $COM1, %dx
     mov $1, %ax
     out %ax, %dx
-    mov $COM1 + 3, %dx
-    mov $0x03, %al
-    out %al, %dx
     mov $VGA_TEXT, %edi
     mov $text_prefix, %ebx
     xchg %esi, %ebx

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "x86/rtc.h"
 
-#include <stdbool.h>
-
+#include "lib/string.h"
 #include "x86/instr.h"
 
 /* MC146818 datasheet: registers behind an index and a data port. */
@@ -39,12 +38,6 @@ static struct rtc_time read_once(void)
                              rtc_register(REG_MONTH),  rtc_register(REG_YEAR)};
 }
 
-static bool same(struct rtc_time a, struct rtc_time b)
-{
-    return a.second == b.second && a.minute == b.minute && a.hour == b.hour && a.day == b.day &&
-           a.month == b.month && a.year == b.year;
-}
-
 static unsigned number(uint8_t value, bool binary)
 {
     return binary ? value : (value >> 4) * 10u + (value & 15u);
@@ -69,7 +62,7 @@ uint64_t rtc_read(void)
     for (unsigned i = 0; i < 100; i++) {
         struct rtc_time again = read_once();
 
-        if (same(now, again)) {
+        if (memory_equal(&now, &again, sizeof(now))) {
             break;
         }
         now = again;

@@ -170,11 +170,6 @@ void vmx_vcpu_destroy(struct vcpu *vcpu)
 
 /* ---- To a processor and away from it ------------------------------------------------------ */
 
-struct table_pointer {
-    uint16_t limit;
-    uint64_t base;
-} __attribute__((packed));
-
 /* Where an exit takes this processor (SDM vol 3, 24.5); HOST_CR3 may follow. */
 static void write_host_state(struct vmx_vcpu *vmx, struct vmx_cpu *cpu)
 {
@@ -269,7 +264,7 @@ static void come_back(struct vmx_vcpu *vmx)
 {
     vmx->away = false;
     if (read_cr2() != vmx->cr2) {
-        __asm__ volatile("mov %0, %%cr2" : : "r"(vmx->cr2));
+        write_cr2(vmx->cr2);
     }
     if (vmx->uses_syscall) { /* else SYSCALL and SYSRET fault whatever they say */
         load_syscall_msrs(&vmx->cpu->loaded, &vmx->syscall);
