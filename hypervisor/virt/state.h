@@ -13,6 +13,7 @@ struct vcpu_limits {
     uint64_t cr4, efer;
     uint64_t physical_bits; /* width of CR3 */
 };
+_Static_assert(sizeof(struct vcpu_limits) == 24, "no padding: compared as bytes");
 
 /* Four-level paging: bits 63:47 are all alike. */
 static inline bool canonical(uint64_t address)
