@@ -58,7 +58,7 @@ $(filter %_defconfig,$(MAKECMDGOALS)): FORCE $(MENUS)
 
 # The generator's own parts, whatever they make.
 GENERATOR := scripts/generate $(wildcard scripts/hecht/*.py scripts/hecht/*/*.py) Kconfig \
-    $(menu_templates)
+    $(menu_templates) $(wildcard configs/boards/*.toml)
 
 ifneq ($(CONFIGURED),)
 config_mk := build/configs/$(subst /,_,$(patsubst ./%,%,$(KCONFIG_CONFIG))).mk
