@@ -312,6 +312,7 @@ CASES = [
     Case("RGT-006", "PART0_ACTION_SCHEDULE SCHEDULES", "runs already", SWITCH),
     Case("RGT-007", "PART1_PRIORITY PART1_TIME_PARTITION PART0_PRIORITY", "highest VMM",
          program(1, PRIORITY="101")),
+    Case("RGT-008", "PART0_NAME", "no error", model=put(*PART0, "action_schedule", to=1)),
 
     # ---- Kernel
     Case("KRN-001", "KERNEL_MEMORY_MIB PART0_MEMORY_MIB", "would do",
@@ -352,6 +353,8 @@ CASES = [
          {"EMULATOR_BOCHS": "y", "EMULATOR_BOCHS_CPU": quoted("core2_penryn_t9600")}),
     Case("BRD-009", "PART1_CONSOLE_INPUT CONSOLE_SERIAL", "typed",
          NO_SERIAL | program(1, CONSOLE_INPUT="y")),
+    Case("BRD-010", "SERIAL_PORT", "0x100", model=put("serial_port", to=1 << 40)),
+    Case("BRD-011", "CONSOLE_SERIAL", "unused", NO_SERIAL, put("serial_baud", to=-1)),
 
     # ---- Image
     Case("IMG-001", "PART0_KIND_LINUX PART10_KIND_LINUX", "34 boot modules",

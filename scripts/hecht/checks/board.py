@@ -30,6 +30,7 @@ QEMU_NEITHER = re.compile(
     r"SandyBridge.*|SapphireRapids.*|Skylake-.*|Snowridge.*|Westmere.*|kvm64(-v1)?|"
     r"core2duo(-v1)?|base")
 
+_SERIAL_LEAST = 1200
 _SERIAL_CLOCK = 115200  # baud with a divisor of 1
 
 
@@ -51,11 +52,11 @@ def serial_aligned(look: Look) -> Iterator[Problem]:
        "would read nothing.")
 def serial_speed(look: Look) -> Iterator[Problem]:
     baud = look.model.serial_baud
-    if "serial" in look.model.consoles and (baud < 1 or _SERIAL_CLOCK % baud):
-        divisor = _SERIAL_CLOCK // baud if 0 < baud <= _SERIAL_CLOCK else 1
+    if "serial" in look.model.consoles and (baud < _SERIAL_LEAST or _SERIAL_CLOCK % baud):
+        divisor = _SERIAL_CLOCK // baud if _SERIAL_LEAST <= baud <= _SERIAL_CLOCK else 1
         while _SERIAL_CLOCK % divisor:
             divisor += 1
-        yield look.problem("the speed is no divisor of 115200", "SERIAL_BAUD",
+        yield look.problem(f"the speed is no divisor of 115200 from {_SERIAL_LEAST} on", "SERIAL_BAUD",
                            SERIAL_BAUD=str(_SERIAL_CLOCK // divisor))
 
 
@@ -134,3 +135,22 @@ def input_without_serial(look: Look) -> Iterator[Problem]:
             symbol = partition.prefix + "CONSOLE_INPUT"
             yield look.problem("the program waits for what is typed, and only a serial console "
                                "has input", symbol, "CONSOLE_SERIAL", CONSOLE_SERIAL="y")
+
+
+@check("BRD-010", "I/O ports below 0x100 are the mainboard's own on every PC, and a port is a "
+       "number of 16 bits.")
+def serial_range(look: Look) -> Iterator[Problem]:
+    if "serial" in look.model.consoles and not 0x100 <= look.model.serial_port <= 0xfff8:
+        yield look.problem("the serial port's registers stand from 0x100 to 0xffff", "SERIAL_PORT",
+                           SERIAL_PORT="0x3f8")
+
+
+@check("BRD-011", "Without a serial console the table has a port and a speed still, of 16 and 32 "
+       "bits; nobody uses them.")
+def serial_unused(look: Look) -> Iterator[Problem]:
+    model = look.model
+    if "serial" not in model.consoles and not (0 <= model.serial_port <= 0xffff
+                                               and 0 <= model.serial_baud < 1 << 32):
+        yield look.problem(f"the unused serial port is 0x{model.serial_port:x} at "
+                           f"{model.serial_baud} baud", "CONSOLE_SERIAL",
+                           remedy="make the model anew: scripts/generate")

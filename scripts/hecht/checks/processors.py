@@ -52,11 +52,12 @@ def no_processor(look: Look) -> Iterator[Problem]:
 def unknown_processor(look: Look) -> Iterator[Problem]:
     count = look.model.processors
     for partition in look.model.partitions:
-        symbol, last = partition.prefix + "PROCESSORS", max(partition.processors, default=0)
-        if last >= count:
-            yield look.problem(f"there is no processor {last}: they are 0 to {count - 1}",
+        symbol = partition.prefix + "PROCESSORS"
+        wrong = [number for number in partition.processors if not 0 <= number < count]
+        if wrong:
+            yield look.problem(f"there is no processor {wrong[-1]}: they are 0 to {count - 1}",
                                symbol, "PROCESSORS",
-                               remedy=f"CONFIG_PROCESSORS={last + 1}", **{symbol: '"0"'})
+                               remedy=f"CONFIG_PROCESSORS={max(wrong) + 1}", **{symbol: '"0"'})
 
 
 @check("PRC-006", "Linux starts further processors by a local APIC, which no VM has yet.")

@@ -99,3 +99,13 @@ def program_above(look: Look) -> Iterator[Problem]:
                                *(vm.prefix + "PRIORITY" for vm in vms),
                                remedy="windows of a time partition of its own",
                                **{symbol: str(highest)})
+
+
+@check("RGT-008", "Where no error switches the schedule, its number is 0; another would be a switch "
+       "that the menus do not show.")
+def schedule_unused(look: Look) -> Iterator[Problem]:
+    for partition in look.model.partitions:
+        if partition.action_schedule and "SWITCH_SCHEDULE" not in partition.actions.values():
+            yield look.problem(f"schedule {partition.action_schedule} is to run after no error",
+                               partition.prefix + "NAME",
+                               remedy="make the model anew: scripts/generate")

@@ -54,7 +54,7 @@ def _runs(look: Look, partition: Partition, processor: int, schedules: set[int])
 @check("SCH-001", "A window on a processor that the kernel does not use never begins.")
 def window_processor(look: Look) -> Iterator[Problem]:
     for _, _, window, prefix in _windows(look):
-        if window.processor >= look.model.processors:
+        if not 0 <= window.processor < look.model.processors:
             yield look.problem(f"there is no processor {window.processor} for this window: they "
                                f"are 0 to {look.model.processors - 1}",
                                prefix + "PROCESSOR", "PROCESSORS",
