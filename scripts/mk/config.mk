@@ -36,9 +36,10 @@ nconfig:
 	kconfig-nconf Kconfig
 oldconfig olddefconfig:
 	kconfig-conf --$@ Kconfig
+SAVED ?= defconfig
 savedefconfig: $(KCONFIG_CONFIG) $(MENUS)
-	kconfig-conf --savedefconfig=defconfig Kconfig
-	@echo "Written to ./defconfig; configs/NAME_defconfig would make it a named configuration."
+	kconfig-conf --savedefconfig=$(SAVED) Kconfig
+	@echo "Written to ./$(SAVED); configs/NAME_defconfig would make it a named configuration."
 
 # TO=NAME compares with another configuration than the defaults.
 diffconfig: $(KCONFIG_CONFIG) $(MENUS)
