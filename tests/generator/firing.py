@@ -66,6 +66,7 @@ SHARED = program(1) | memory(0, 0, "1")
 NOTHING = {"PART0_KIND_NONE": "y"}
 PART0 = ("partitions", 0)
 SWITCH = {"PART0_ON_VM_SHUTDOWN_SWITCH_SCHEDULE": "y"}
+FIXED = {"BOARD_QEMU_I440FX": "y"}
 NO_SERIAL = {"CONSOLE_SERIAL": "n"}
 
 
@@ -109,6 +110,17 @@ CASES = [
          {"EMULATOR_MEMORY_MIB": "4096", "PART0_MEMORY_MIB": "3072", "KERNEL_MEMORY_MIB": "64"}),
     Case("MEM-006", "EMULATOR_MEMORY_MIB", "512", model=put("emulator", "memory", to=1 << 40)),
     Case("MEM-007", "EMULATOR_MEMORY_MIB", "whole", model=put("emulator", "memory", to=400000001)),
+    Case("MEM-008", "PART0_MEMORY_MIB BOARD_QEMU_I440FX EMULATOR_MEMORY_MIB", "no place",
+         FIXED | {"PART0_MEMORY_MIB": "440"}),
+    Case("MEM-010", "PART0_MEMORY_MIB KERNEL_MEMORY_MIB", "overlap", FIXED,
+         lambda model: put("memory", 1, "base", to=model.memory[0].base)(model)),
+    Case("MEM-011", "PART0_MEMORY_MIB BOARD_QEMU_I440FX", "0x200000", FIXED,
+         put("memory", 1, "base", to=2 * MIB)),
+    Case("MEM-012", "PART0_MEMORY_MIB", "multiple", FIXED, put("memory", 1, "align", to=1 << 40)),
+    Case("MEM-013", "PART0_MEMORY_MIB BOARD_GENERIC_PC", "nobody knows",
+         model=put("memory", 1, "base", to=64 * MIB)),
+    Case("MEM-014", "PART0_MEMORY_MIB", "overlap", {"PART0_UART_MMIO": "0xd0000000"},
+         put(*PART0, "vm", "space", 1, "base", to=4096)),
 
     # ---- Guests
     Case("GST-001", "PART0_CMDLINE", "U+0009", cmdline("a\tb")),
@@ -184,6 +196,8 @@ CASES = [
     Case("DEV-012", "PART1_IO_PORTS EMULATOR_BOCHS", "0xb004",
          with_port("0xb004", EMULATOR_BOCHS="y")),
     Case("DEV-013", "PART1_IO_PORTS EMULATOR_QEMU", "0x510", with_port("0x510-0x511")),
+    Case("DEV-014", "PART1_IO_PORTS BOARD_QEMU_I440FX", "no IOMMU",
+         with_port("0xc000-0xc00f", **FIXED)),
     Case("DEV-020", "PART0_UART_MMIO", "multiple", {"PART0_UART_MMIO": "0xd0000008"}),
     Case("DEV-021", "PART0_UART_MMIO PART0_MEMORY_MIB", "outside",
          {"PART0_UART_MMIO": "0x100000"}),
@@ -205,6 +219,8 @@ CASES = [
     Case("INT-003", "PART1_IRQS SERIAL_PORT", "line 4", program(1, IRQS=quoted("4"))),
     Case("INT-004", "PART1_IRQS", "127", program(1),
          put("partitions", 1, "native", "irqs", to=[(120, 9)])),
+    Case("INT-005", "PART1_IRQS BOARD_QEMU_I440FX", "the last is 23",
+         FIXED | program(1, IRQS=quoted("8,24"))),
 
     # ---- Schedule
     Case("SCH-001", "SCHED0_WIN0_PROCESSOR PROCESSORS", "PROCESSORS=2",
@@ -313,6 +329,14 @@ CASES = [
     Case("RGT-007", "PART1_PRIORITY PART1_TIME_PARTITION PART0_PRIORITY", "highest VMM",
          program(1, PRIORITY="101")),
     Case("RGT-008", "PART0_NAME", "no error", model=put(*PART0, "action_schedule", to=1)),
+    Case("RGT-010", "PART0_MEMORY_MIB", "does not hold",
+         model=put(*PART0, "vm", "space", 0, "size", to=1 << 40)),
+    Case("RGT-010", "PART0_PROCESSORS", "virtual CPU",
+         model=put(*PART0, "vm", "vcpu_processors", to=[3])),
+    Case("RGT-011", "PART1_IRQS", "more than there is", program(1),
+         put("partitions", 1, "rights", "irqs", to=[(127, 2)])),
+    Case("RGT-012", "PART0_NAME", "'nobody'", model=put(*PART0, "rights", "peers",
+                                                        to=["nobody"])),
 
     # ---- Kernel
     Case("KRN-001", "KERNEL_MEMORY_MIB PART0_MEMORY_MIB", "would do",
@@ -355,6 +379,14 @@ CASES = [
          NO_SERIAL | program(1, CONSOLE_INPUT="y")),
     Case("BRD-010", "SERIAL_PORT", "0x100", model=put("serial_port", to=1 << 40)),
     Case("BRD-011", "CONSOLE_SERIAL", "unused", NO_SERIAL, put("serial_baud", to=-1)),
+    Case("BRD-012", "PROCESSORS BOARD_BOCHS", "15 processors",
+         {"BOARD_BOCHS": "y", "PROCESSORS": "16"}),
+    Case("BRD-013", "SERIAL_PORT BOARD_QEMU_I440FX", "there is 0x3f8",
+         FIXED | {"SERIAL_PORT": "0x2f8"}),
+    Case("BRD-014", "BOARD_QEMU_I440FX SVM VMX", "no VMX", FIXED | {"SVM": "n"}),
+    Case("BRD-015", "CONSOLE_SCREEN", "no screen", model=put("board", "screen", "kind",
+                                                             to="none")),
+    Case("BRD-016", "BOARD_QEMU_I440FX EMULATOR_QEMU", "bochs", FIXED | {"EMULATOR_BOCHS": "y"}),
 
     # ---- Image
     Case("IMG-001", "PART0_KIND_LINUX PART10_KIND_LINUX", "34 boot modules",
@@ -420,4 +452,20 @@ CASES = [
          put("partitions", 2, "ports", 0, "source", to=True)),
     Case("MDL-028", "PART0_NAME", "errors",
          model=lambda model: model.partitions[0].actions.pop("APPLICATION")),
+    Case("MDL-032", "BOARD_GENERIC_PC", "board: firmware", model=put("board", "firmware",
+                                                                     to="uefi")),
+    Case("MDL-033", "PROCESSORS", "own memory", model=put("kernel_items", 0, "pages", to=1)),
+    Case("MDL-034", "PART0_MEMORY_MIB", "sum", model=put(*PART0, "kernel_quota", to=9000)),
+    Case("MDL-034", "PART0_MEMORY_MIB", "kernel memory",
+         model=lambda model: model.partitions[0].quota.pop()),
+    Case("MDL-035", "PART0_MEMORY_MIB", "list of memory", model=lambda model: model.memory.pop()),
+    Case("MDL-036", "KERNEL_MEMORY_MIB", "base", model=put("kernel_base", to=4096)),
+    Case("MDL-037", "CHAN0_NAME", "span", SAMPLING, put("channels", 0, "span", to=4095)),
+    Case("MDL-038", "PART0_PROCESSORS", "virtual CPUs",
+         model=put(*PART0, "vm", "vcpu_processors", to=[])),
+    Case("MDL-039", "PART0_PIC", "ports", model=put(*PART0, "vm", "ports", 0, "first", to=5)),
+    Case("MDL-040", "PART0_PIC", "lines", model=put(*PART0, "vm", "irqs", 0, "line", to=5)),
+    Case("MDL-041", "PART0_MEMORY_MIB", "space", model=put(*PART0, "vm", "space", 0, "rights",
+                                                           to="rw")),
+    Case("MDL-042", "PART0_NAME", "rights", model=put(*PART0, "rights", "call", to=[])),
 ]

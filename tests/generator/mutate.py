@@ -63,8 +63,8 @@ QUICK = tuple(name for name in MARKERS if name not in ("qemu_svm", "two_linux", 
 # What may be another value: a choice of whoever configures, not something that follows from it.
 CHOICES = frozenset("""
     kernel_memory sigma0_quota processors time_slice_us consoles serial_port serial_baud memory cpu
-    backends count priority time_partition kernel_quota console_input counts_for_end actions
-    action_schedule devices trace frame_us start_us length_us processor module_actions
+    backends count priority time_partition console_input counts_for_end actions
+    devices trace frame_us start_us length_us processor module_actions
     sha256
 """.split())
 

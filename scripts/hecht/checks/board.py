@@ -6,11 +6,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from hecht import boards
 from hecht.checks.core import Look, check, quoted
 from hecht.checks.devices import overlaps
 from hecht.errors import Problem
 
 CONSOLES = ("serial", "screen")
+BACKENDS = ("svm", "vmx")
 # What the kernel drives beside a serial port: interrupt controllers, timer, clock, screen, PCI.
 _KERNEL_PORTS = ((0x20, 2), (0x40, 4), (0x60, 2), (0x64, 1), (0x70, 2), (0xa0, 2), (0x3b0, 48),
                  (0x4d0, 2), (0xcf8, 8))
@@ -154,3 +156,60 @@ def serial_unused(look: Look) -> Iterator[Problem]:
         yield look.problem(f"the unused serial port is 0x{model.serial_port:x} at "
                            f"{model.serial_baud} baud", "CONSOLE_SERIAL",
                            remedy="make the model anew: scripts/generate")
+
+
+# ---- The board file's facts -----------------------------------------------------------------
+
+
+@check("BRD-012", "The kernel refuses to start on a machine with fewer processors.")
+def board_processors(look: Look) -> Iterator[Problem]:
+    board = look.model.board
+    most = board.emulated.processors_most if board.emulated else len(board.processors)
+    if most and look.model.processors > most:
+        yield look.problem(f"the board has {most} processors", "PROCESSORS",
+                           boards.symbol(look.config), PROCESSORS=str(most))
+
+
+@check("BRD-013", "The kernel finds no 16550 there, and goes on without it.")
+def board_serial(look: Look) -> Iterator[Problem]:
+    board = look.model.board
+    there = [serial.port for serial in board.serials]
+    if board.fixed and "serial" in look.model.consoles and look.model.serial_port not in there:
+        what = ", ".join(f"0x{port:x}" for port in there)
+        yield look.problem(f"the board has no serial port at 0x{look.model.serial_port:x}: "
+                           + (f"there is {what}" if there else "it has none"), "SERIAL_PORT",
+                           boards.symbol(look.config),
+                           **({"SERIAL_PORT": f"0x{there[0]:x}"} if there else
+                              {"CONSOLE_SERIAL": "n"}))
+
+
+_NEEDS = {"svm": ("svm", "npt"), "vmx": ("vmx", "ept", "unrestricted_guest")}
+
+
+@check("BRD-014", "The kernel refuses to start where it has virtual machines and none of its "
+       "backends fits the board's CPU.")
+def board_backend(look: Look) -> Iterator[Problem]:
+    cpu, backends = look.model.board.cpu, look.model.backends
+    can = [backend for backend in BACKENDS
+           if not any(cpu.has(feature) == "no" for feature in _NEEDS[backend])]
+    if look.model.vms and backends and not set(backends) & set(can):
+        yield look.problem("the board's CPU has no " + " and no ".join(
+            backend.upper() for backend in backends), boards.symbol(look.config), "SVM", "VMX",
+            **({can[0].upper(): "y"} if can else {"BOARD_GENERIC_PC": "y"}))
+
+
+@check("BRD-015", "Where there is nothing to show text on, the console would be lost.")
+def board_screen(look: Look) -> Iterator[Problem]:
+    if look.model.board.screen.kind == "none" and "screen" in look.model.consoles:
+        yield look.problem("the board has no screen", "CONSOLE_SCREEN", boards.symbol(look.config),
+                           remedy="another board file", CONSOLE_SCREEN="n")
+
+
+@check("BRD-016", "The board is an emulator's machine: another emulator has another memory map, at "
+       "which the build's addresses are wrong.")
+def board_emulator(look: Look) -> Iterator[Problem]:
+    machine, name = look.model.board.emulated, look.model.emulator.name
+    if machine and machine.emulator != name:
+        symbol = f"EMULATOR_{machine.emulator.upper()}"
+        yield look.problem(f"the board is {machine.emulator}'s machine, and `make run` would start "
+                           f"{name}", boards.symbol(look.config), symbol, **{symbol: "y"})

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-from hecht import numbers
+from hecht import boards, numbers
 from hecht.checks.core import Look, check, quoted
 from hecht.errors import Problem
 from hecht.model import IO_PORTS, PAGE, Partition
@@ -161,6 +161,17 @@ def port_of_firmware(look: Look) -> Iterator[Problem]:
     if look.model.emulator.name == "qemu":
         yield from _reserved(look, ((0x510, 12),), "is QEMU's firmware interface, which reaches "
                              "all memory", "EMULATOR_QEMU")
+
+
+@check("DEV-014", "By its registers a PCI device is told where to write: without an IOMMU it "
+       "reaches all memory, and the kernel can confine none yet.")
+def port_of_pci_device(look: Look) -> Iterator[Problem]:
+    for device in look.model.board.pci:
+        bars = [(bar.base, bar.size) for bar in device.bars if bar.kind == "port"]
+        yield from _reserved(look, bars, f"is a register of the PCI device {device.bdf}, which "
+                             "reaches all memory" + ("" if look.model.board.iommus else
+                                                     ": the board has no IOMMU"),
+                             boards.symbol(look.config))
 
 
 # ---- Devices of VMs -------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hecht import numbers
+from hecht import boards, numbers
 from hecht.checks.core import Look, check
 from hecht.checks.devices import overlaps, pairs, without
 from hecht.errors import Problem
@@ -59,3 +59,18 @@ def beyond(look: Look) -> Iterator[Problem]:
                for first, count in partition.native.irqs):
             yield look.problem(f"interrupt lines are 0 to {IRQ_LINES - 1}", symbol,
                                **{symbol: '""'})
+
+
+@check("INT-005", "A line that is no input of an I/O APIC never comes, and the kernel refuses who "
+       "waits for it.")
+def no_input(look: Look) -> Iterator[Problem]:
+    inputs = [(ioapic.gsi_base, ioapic.inputs) for ioapic in look.model.board.ioapics]
+    for partition in look.model.programs if look.model.board.fixed and inputs else ():
+        assert partition.native
+        symbol = partition.prefix + "IRQS"
+        good = overlaps(partition.native.irqs, inputs)
+        if sum(count for _, count in good) < sum(count for _, count in partition.native.irqs):
+            last = max(first + count for first, count in inputs) - 1
+            yield look.problem(f"the board's I/O APICs have no such line: the last is {last}",
+                               symbol, boards.symbol(look.config),
+                               **{symbol: without(good, [], False)})
