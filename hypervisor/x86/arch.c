@@ -174,5 +174,5 @@ void arch_machine_stop(void)
 void arch_seal(void)
 {
     kernel_space_seal();
-    processors_interrupt_others(VECTOR_SEALED); /* before they run anything of a user */
+    processors_send_others(VECTOR_SEALED); /* before they run anything of a user */
 }

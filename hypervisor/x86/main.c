@@ -181,7 +181,6 @@ void x86_main(uint32_t info)
     read_loader_info(info);
     uint64_t pool = choose_pool(info, pool_size);
 
-    cpu->id = 0;
     kernel_space_init(pool, pool_size);
     kernel_space_enter();
     console_map_screen();

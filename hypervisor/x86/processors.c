@@ -188,7 +188,7 @@ void arch_start_processors(unsigned count)
 
 /* ---- All of them ----------------------------------------------------------------------------- */
 
-static void send_others(uint32_t command)
+void processors_send_others(uint32_t command)
 {
     unsigned self = arch_this_cpu()->id, count = __atomic_load_n(&running, __ATOMIC_ACQUIRE);
 
@@ -205,18 +205,13 @@ void arch_notify(struct cpu *cpu)
     lapic_send(cpu->arch.apic_id, VECTOR_NOTIFY);
 }
 
-void processors_interrupt_others(uint8_t vector)
-{
-    send_others(vector);
-}
-
 void processors_stop_others(void)
 {
     uint32_t self = arch_this_cpu()->id + 1, first = 0;
 
     if (__atomic_compare_exchange_n(&stopper, &first, self, false, __ATOMIC_ACQ_REL,
                                     __ATOMIC_ACQUIRE)) {
-        send_others(LAPIC_NMI);
+        processors_send_others(LAPIC_NMI);
     } else if (first != self) {
         processor_halt();
     }

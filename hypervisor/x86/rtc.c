@@ -6,16 +6,8 @@
 
 /* MC146818 datasheet: registers behind an index and a data port. */
 enum { RTC_INDEX = 0x70, RTC_DATA = 0x71 };
-enum {
-    REG_SECOND = 0x00,
-    REG_MINUTE = 0x02,
-    REG_HOUR = 0x04,
-    REG_DAY = 0x07,
-    REG_MONTH = 0x08,
-    REG_YEAR = 0x09,
-    REG_A = 0x0a,
-    REG_B = 0x0b,
-};
+enum { REG_SECOND = 0x00, REG_MINUTE = 0x02, REG_HOUR = 0x04 };
+enum { REG_DAY = 0x07, REG_MONTH = 0x08, REG_YEAR = 0x09, REG_A = 0x0a, REG_B = 0x0b };
 enum { A_UPDATING = 0x80, B_24_HOURS = 0x02, B_BINARY = 0x04, HOUR_PM = 0x80 };
 enum { TRIES = 100000 };
 
