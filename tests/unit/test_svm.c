@@ -529,6 +529,28 @@ static void test_long_mode_active(void **state)
     assert_int_equal(vmcb_of(vcpu)->efer, 0x1901);
 }
 
+/* QEMU would not come back from a guest with LME, without paging and PAE. */
+static void test_pae_on_qemu(void **state)
+{
+    (void)state;
+    struct vcpu_state in = linux_state();
+
+    in.efer = 0xd01;
+    in.cr0 = 0x11;
+    in.cr4 = 0;
+    assert_int_equal(svm_state_set(vcpu, &in, STATE_CONTROL), STATUS_OK);
+    assert_int_equal(vmcb_of(vcpu)->cr4, 0x20);
+    assert_int_equal(vmcb_of(vcpu)->intercept_cr_write, 0x10); /* it stays */
+    in.efer = 0;
+    assert_int_equal(svm_state_set(vcpu, &in, STATE_CONTROL), STATUS_OK);
+    assert_int_equal(vmcb_of(vcpu)->cr4, 0);
+    assert_int_equal(vmcb_of(vcpu)->intercept_cr_write, 0);
+    svm_by_qemu = false;
+    in.efer = 0xd01;
+    assert_int_equal(svm_state_set(vcpu, &in, STATE_CONTROL), STATUS_OK);
+    assert_int_equal(vmcb_of(vcpu)->cr4, 0);
+}
+
 #define FIELD(name) offsetof(struct vcpu_state, name)
 /* One 64-bit word of a good state is made bad; the group must be refused and nothing loaded. */
 static const struct {
@@ -1028,6 +1050,7 @@ int main(void)
         TEST(test_user_mode_level),
         TEST(test_reset_state),
         TEST(test_long_mode_active),
+        TEST(test_pae_on_qemu),
         TEST(test_bad_state),
         TEST(test_limits),
         TEST(test_random_state),

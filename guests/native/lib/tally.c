@@ -78,6 +78,9 @@ static unsigned possible(unsigned call, const struct tally_scope *scope)
 {
     unsigned answers = documented[call].answers;
 
+    if (scope->only_virt && !is_of_virtualization(call)) {
+        return 0;
+    }
     if (is_of_virtualization(call) && !scope->virt) {
         return UNSUPPORTED;
     }

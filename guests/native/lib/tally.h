@@ -6,6 +6,7 @@
 /* What has been arranged for, so that every error that depends on it has to come. */
 struct tally_scope {
     bool virt;       /* the image has virtualization */
+    bool only_virt;  /* only those for VMs and vCPUs have to come */
     bool ports, irqs, elsewhere; /* some are held; there is a second processor */
     bool names;      /* those of tasks were used up */
 };

@@ -47,7 +47,8 @@ struct thread *svm_exited(struct svm_vcpu *svm);
 
 /* svm.c */
 struct svm_cpu *svm_this_cpu(void);
-/* QEMU 7.2's SVM has two defects with interrupts: svm_vcpu.c. */
+/* QEMU 7.2's SVM has two defects with interrupts (svm_vcpu.c) and one with paging
+ * (svm_state.c). */
 extern bool svm_by_qemu;
 /* svm_maps.c */
 extern uint8_t svm_port_map[], svm_msr_map[];

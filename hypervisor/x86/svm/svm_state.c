@@ -60,6 +60,19 @@ static uint64_t real_efer(const struct vcpu_state *in)
     return (in->efer & ~EFER_LMA) | (long_mode ? EFER_LMA : 0) | EFER_SVME;
 }
 
+/*
+ * At the exit of a guest with EFER.LME that has neither paging nor CR4.PAE, QEMU 7.2 does not turn
+ * the host's paging on again. There such a guest has PAE, which means nothing without paging.
+ */
+static void keep_pae(struct vmcb *vmcb)
+{
+    bool needed = svm_by_qemu && (vmcb->efer & EFER_LME) && !(vmcb->cr0 & CR0_PG);
+
+    vmcb->cr4 |= needed ? CR4_PAE : 0;
+    vmcb->intercept_cr_write =
+        (uint16_t)((vmcb->intercept_cr_write & ~INTERCEPT_CR4) | (needed ? INTERCEPT_CR4 : 0));
+}
+
 /* Returns whether translations may have changed with it, as they do where a guest's own MOV or
  * WRMSR would have flushed them (APM vol 2, 15.16). */
 static bool load_control(struct vmcb *vmcb, const struct vcpu_state *in)
@@ -73,6 +86,7 @@ static bool load_control(struct vmcb *vmcb, const struct vcpu_state *in)
     vmcb->cr3 = in->cr3;
     vmcb->cr4 = in->cr4;
     vmcb->efer = efer;
+    keep_pae(vmcb);
     return changed;
 }
 

@@ -127,6 +127,7 @@ enum vmcb_intercept2 {
 #define INTERCEPT_EXCEPTION_DB (1u << 1)
 #define INTERCEPT_EXCEPTION_AC (1u << 17)
 #define INTERCEPT_EXCEPTION_MC (1u << 18)
+#define INTERCEPT_CR4 (1u << 4)
 #define INTERCEPT_CR8 (1u << 8)
 
 enum vmcb_virtual_interrupt {
