@@ -36,7 +36,7 @@ static bool is_calm(void)
 
 extern const uint8_t guest_halts[], guest_tame[], guest_fierce[], guest_code_end[]; /* .S */
 
-uint64_t guest_code(void)
+uint64_t guest_code_page(void)
 {
     const uint8_t *end = is_calm() ? guest_fierce : guest_code_end;
     uint64_t pages = (uint64_t)(end - guest_tame) / PAGE_SIZE;
@@ -49,7 +49,7 @@ unsigned guest_kit(void *memory, unsigned number, uint64_t *address)
     bool halts = number == HALTS / PAGE_SIZE;
 
     if (halts || number >= CODE / PAGE_SIZE) {
-        *address = halts ? (uint64_t)guest_halts : guest_code();
+        *address = halts ? (uint64_t)guest_halts : guest_code_page();
         return MEM_READ | MEM_EXECUTE;
     }
     *address = (uint64_t)memory + number * PAGE_SIZE;

@@ -19,6 +19,6 @@ void guest_tables(void *memory);
 /* Page `number` of them: one of `memory`, or of code, which the image holds → its rights. */
 unsigned guest_kit(void *memory, unsigned number, uint64_t *address);
 /* Some page of code: instructions that concern a hypervisor, or random bytes. */
-uint64_t guest_code(void);
+uint64_t guest_code_page(void);
 /* Is it an address of the kernel's that no chance brought? */
 bool guest_address_is_kernels(uint64_t address);

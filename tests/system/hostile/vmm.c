@@ -82,7 +82,7 @@ static void map_some(void)
 {
     bool code = once_in(2);
     uint64_t gpa = some_gpa(), size = code ? PAGE_SIZE : some_size();
-    uint64_t from = once_in(20) ? wild() : code ? guest_code() : some_page();
+    uint64_t from = once_in(20) ? wild() : code ? guest_code_page() : some_page();
     uint64_t rights = once_in(20) ? wild() : MEM_READ | (code ? MEM_EXECUTE : any() & MEM_WRITE);
 
     rights |= once_in(20) ? MEM_ALL : 0;
