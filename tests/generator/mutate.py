@@ -69,6 +69,7 @@ CHOICES = frozenset("""
 """.split())
 
 Path_ = tuple[str | int, ...]
+_DEAD = re.compile(r"hecht: (PANIC|cannot start).*\n")
 
 
 @dataclass(frozen=True)
@@ -239,7 +240,8 @@ def boots(name: str, model: Model, iso: Path, limit: float) -> str:
             if data == b"":
                 break
             heard += data or b""
-            if finished(name, model, heard.decode(errors="replace")):
+            so_far = heard.decode(errors="replace")
+            if finished(name, model, so_far) or _DEAD.search(so_far):
                 break
         text = heard.decode(errors="replace")
         if "serial" not in model.consoles or model.serial_port != 0x3f8:
@@ -253,7 +255,7 @@ def boots(name: str, model: Model, iso: Path, limit: float) -> str:
 
 def finished(name: str, model: Model, text: str) -> str:
     """In which way all went as the model says; "" if it did not, or not yet."""
-    if "hecht: PANIC" in text or "hecht: cannot start" in text:
+    if _DEAD.search(text):
         return ""
     ended = re.search(r"hecht: end status=(\d+)", text)
     missing = Counter(MARKERS[name]) - Counter(

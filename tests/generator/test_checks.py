@@ -12,6 +12,7 @@ from conftest import ROOT, bzimage, quoted
 from firing import CASES, Case
 from hecht.checks import all_checks, core, describe
 from hecht.checks.core import Look, check, run
+from hecht.checks.devices import MINI_DEVICES
 from hecht.errors import Problem
 from hecht.model import make_model
 
@@ -101,6 +102,10 @@ def test_reasons() -> None:
     assert len(set(reasons)) == len(reasons)
     for one in all_checks():
         assert one.reason.endswith(".") and len(one.reason) >= 30, one.identifier
+
+
+def test_needs_of_all_small_guests_are_known() -> None:
+    assert set(MINI_DEVICES) == {path.stem for path in (ROOT / "guests/mini").glob("*.c")}
 
 
 def test_identifiers_are_unique() -> None:

@@ -7,8 +7,8 @@ nothing but the configuration and the model; check_files() reads the guests' fil
 from __future__ import annotations
 
 from hecht.checks import (board, channels, consistency, devices, guests,  # noqa: F401
-                          image, interrupts, kernel, memory, placement, processors, rights, schedule,
-                          text)
+                          image, interrupts, kernel, memory, placement, processors, rights,
+                          schedule, text)
 from hecht.checks.core import GROUPS, REGISTRY, Check, Look, raise_any, run
 from hecht.config import Config
 from hecht.model import Model

@@ -58,8 +58,8 @@ def serial_speed(look: Look) -> Iterator[Problem]:
         divisor = _SERIAL_CLOCK // baud if _SERIAL_LEAST <= baud <= _SERIAL_CLOCK else 1
         while _SERIAL_CLOCK % divisor:
             divisor += 1
-        yield look.problem(f"the speed is no divisor of 115200 from {_SERIAL_LEAST} on", "SERIAL_BAUD",
-                           SERIAL_BAUD=str(_SERIAL_CLOCK // divisor))
+        yield look.problem(f"the speed is no divisor of 115200 from {_SERIAL_LEAST} on",
+                           "SERIAL_BAUD", SERIAL_BAUD=str(_SERIAL_CLOCK // divisor))
 
 
 @check("BRD-004", "Two devices at one port: the kernel would program its interrupt controllers, "

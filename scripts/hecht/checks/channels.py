@@ -156,7 +156,8 @@ def port_count(look: Look) -> Iterator[Problem]:
                                f"{max(len(mine), len(partition.ports))} ends of channels; "
                                f"{PARTITION_PORTS_MAX} is the most",
                                *(channel.prefix + "KIND_NONE" for channel in mine),
-                               remedy="fewer channels with the partition at an end", **{channel.prefix + "KIND_NONE": "y"
+                               remedy="fewer channels with the partition at an end",
+                               **{channel.prefix + "KIND_NONE": "y"
                                   for channel in mine[PARTITION_PORTS_MAX:]})
 
 

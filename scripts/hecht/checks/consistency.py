@@ -39,8 +39,8 @@ def _number(look: Look, symbol: str) -> int:
     return int(text, 0) if text else 0
 
 
-def _wrong(look: Look, what: str, is_: object, should: object,
-           *symbols: str) -> Iterator[Problem]:
+def differs(look: Look, what: str, is_: object, should: object,
+            *symbols: str) -> Iterator[Problem]:
     if is_ != should or type(is_) is not type(should):
         yield look.problem(f"{what} is {ascii(is_)} in the model and should be {ascii(should)}",
                            *symbols, remedy="make the model anew: scripts/generate")
@@ -95,7 +95,7 @@ def types_right(look: Look) -> Iterator[Problem]:
 
 @check("MDL-002", "Folders, image and tables go by this name.")
 def name(look: Look) -> Iterator[Problem]:
-    yield from _wrong(look, "name", look.model.name, look.config.text("NAME"), "NAME")
+    yield from differs(look, "name", look.model.name, look.config.text("NAME"), "NAME")
 
 
 @check("MDL-003", "Each slot that is not empty is one partition, in the order of the slots; ports "
@@ -104,9 +104,9 @@ def partition_slots(look: Look) -> Iterator[Problem]:
     should = [slot for slot in range(slots.PARTITIONS)
               if not look.config.is_on(f"PART{slot}_KIND_NONE")
               and look.config.text(f"PART{slot}_KIND_NONE")]
-    yield from _wrong(look, "the list of partitions (slots)",
-                      [partition.slot for partition in look.model.partitions], should,
-                      *(f"PART{slot}_KIND_NONE" for slot in should[:1]), "NAME")
+    yield from differs(look, "the list of partitions (slots)",
+                       [partition.slot for partition in look.model.partitions], should,
+                       *(f"PART{slot}_KIND_NONE" for slot in should[:1]), "NAME")
 
 
 @check("MDL-004", "What runs in a partition decides which tables it has.")
@@ -114,21 +114,21 @@ def partition_kind(look: Look) -> Iterator[Problem]:
     for partition in look.model.partitions:
         kind = _kind(look, partition.prefix, tuple(KINDS))
         symbol = partition.prefix + KINDS.get(kind, "KIND_NONE")
-        yield from _wrong(look, f"{partition.prefix}: kind", partition.kind, kind, symbol)
-        yield from _wrong(look, f"{partition.prefix}: it has a VM", partition.vm is not None,
-                          kind in ("linux", "mini"), symbol)
-        yield from _wrong(look, f"{partition.prefix}: it has a program",
-                          partition.native is not None, kind == "program", symbol)
+        yield from differs(look, f"{partition.prefix}: kind", partition.kind, kind, symbol)
+        yield from differs(look, f"{partition.prefix}: it has a VM", partition.vm is not None,
+                           kind in ("linux", "mini"), symbol)
+        yield from differs(look, f"{partition.prefix}: it has a program",
+                           partition.native is not None, kind == "program", symbol)
         if partition.vm:
-            yield from _wrong(look, f"{partition.prefix}: boot", partition.vm.boot, kind, symbol)
+            yield from differs(look, f"{partition.prefix}: boot", partition.vm.boot, kind, symbol)
 
 
 @check("MDL-005", "Modules, tables and the console go by the partition's name.")
 def partition_name(look: Look) -> Iterator[Problem]:
     for partition in look.model.partitions:
         symbol = partition.prefix + "NAME"
-        yield from _wrong(look, f"{partition.prefix}: name", partition.name,
-                          look.config.text(symbol), symbol)
+        yield from differs(look, f"{partition.prefix}: name", partition.name,
+                           look.config.text(symbol), symbol)
 
 
 # ---- Modules --------------------------------------------------------------------------------
@@ -138,8 +138,8 @@ def _module(look: Look, partition: Partition, module: Module, should: tuple[str,
             symbol: str) -> Iterator[Problem]:
     """`should`: name, file, source."""
     for field, value in zip(("name", "file", "source"), should):
-        yield from _wrong(look, f"{partition.prefix}: module {should[0]}: {field}",
-                          getattr(module, field), value, symbol, partition.prefix + "NAME")
+        yield from differs(look, f"{partition.prefix}: module {should[0]}: {field}",
+                           getattr(module, field), value, symbol, partition.prefix + "NAME")
 
 
 @check("MDL-006", "σ0 finds a partition's program by the module's name, the build by its path.")
@@ -154,8 +154,8 @@ def program_module(look: Look) -> Iterator[Problem]:
                                ("native:" + own, f"native-{own}.elf",
                                 f"build/{board}/native/{path}.elf"), partition.prefix + "PROGRAM")
             if partition.native:
-                yield from _wrong(look, f"{partition.prefix}: source", partition.native.source,
-                                  path, partition.prefix + "PROGRAM")
+                yield from differs(look, f"{partition.prefix}: source", partition.native.source,
+                                   path, partition.prefix + "PROGRAM")
         else:
             yield from _module(look, partition, partition.program,
                                ("vmm:" + own, f"vmm-{own}.elf", f"build/{board}/vmm-{own}.elf"),
@@ -185,8 +185,8 @@ def initrd_module(look: Look) -> Iterator[Problem]:
             continue
         own, symbol = look.config.text(partition.prefix + "NAME"), partition.prefix + "INITRD"
         path = look.config.text(symbol) if partition.kind == "linux" else ""
-        yield from _wrong(look, f"{partition.prefix}: it has an initrd",
-                          partition.vm.initrd is not None, path != "", symbol)
+        yield from differs(look, f"{partition.prefix}: it has an initrd",
+                           partition.vm.initrd is not None, path != "", symbol)
         if partition.vm.initrd and path:
             yield from _module(look, partition, partition.vm.initrd,
                                ("initrd:" + own, own + "-initrd", path), symbol)
@@ -208,8 +208,8 @@ def cmdline(look: Look) -> Iterator[Problem]:
     for partition in look.model.vms:
         assert partition.vm
         symbol = partition.prefix + "CMDLINE"
-        yield from _wrong(look, f"{partition.prefix}: command line", partition.vm.cmdline,
-                          look.config.text(symbol), symbol)
+        yield from differs(look, f"{partition.prefix}: command line", partition.vm.cmdline,
+                           look.config.text(symbol), symbol)
 
 
 @check("MDL-011", "The program reads its arguments: what it does depends on each character.")
@@ -217,8 +217,8 @@ def arguments(look: Look) -> Iterator[Problem]:
     for partition in look.model.programs:
         assert partition.native
         symbol = partition.prefix + "ARGUMENTS"
-        yield from _wrong(look, f"{partition.prefix}: arguments", partition.native.arguments,
-                          look.config.text(symbol), symbol)
+        yield from differs(look, f"{partition.prefix}: arguments", partition.native.arguments,
+                           look.config.text(symbol), symbol)
 
 
 @check("MDL-012", "A program uses the ports that it was given; another port is an exception, and "
@@ -227,8 +227,8 @@ def io_ports(look: Look) -> Iterator[Problem]:
     for partition in look.model.programs:
         assert partition.native
         symbol = partition.prefix + "IO_PORTS"
-        yield from _wrong(look, f"{partition.prefix}: I/O ports", partition.native.io_ports,
-                          _numbers(look.config.text(symbol)), symbol)
+        yield from differs(look, f"{partition.prefix}: I/O ports", partition.native.io_ports,
+                           _numbers(look.config.text(symbol)), symbol)
 
 
 @check("MDL-013", "A program waits for the lines that it was given.")
@@ -236,16 +236,16 @@ def irqs(look: Look) -> Iterator[Problem]:
     for partition in look.model.programs:
         assert partition.native
         symbol = partition.prefix + "IRQS"
-        yield from _wrong(look, f"{partition.prefix}: interrupt lines", partition.native.irqs,
-                          _numbers(look.config.text(symbol)), symbol)
+        yield from differs(look, f"{partition.prefix}: interrupt lines", partition.native.irqs,
+                           _numbers(look.config.text(symbol)), symbol)
 
 
 @check("MDL-014", "The VMM's table has a flag for each device that it knows, and for no other.")
 def devices(look: Look) -> Iterator[Problem]:
     for partition in look.model.vms:
         assert partition.vm
-        yield from _wrong(look, f"{partition.prefix}: the devices", sorted(partition.vm.devices),
-                          sorted(DEVICES), partition.prefix + "PIC")
+        yield from differs(look, f"{partition.prefix}: the devices", sorted(partition.vm.devices),
+                           sorted(DEVICES), partition.prefix + "PIC")
 
 
 @check("MDL-015", "Guests find registers where they were built to look.")
@@ -253,8 +253,8 @@ def uart_mmio(look: Look) -> Iterator[Problem]:
     for partition in look.model.vms:
         assert partition.vm
         symbol = partition.prefix + "UART_MMIO"
-        yield from _wrong(look, f"{partition.prefix}: COM1's registers", partition.vm.uart_mmio,
-                          _number(look, symbol), symbol)
+        yield from differs(look, f"{partition.prefix}: COM1's registers", partition.vm.uart_mmio,
+                           _number(look, symbol), symbol)
 
 
 @check("MDL-016", "A VM has one virtual CPU on each of its processors; the VMM makes as many as "
@@ -262,15 +262,15 @@ def uart_mmio(look: Look) -> Iterator[Problem]:
 def vcpus(look: Look) -> Iterator[Problem]:
     for partition in look.model.vms:
         assert partition.vm
-        yield from _wrong(look, f"{partition.prefix}: virtual CPUs", partition.vm.vcpus,
-                          max(1, len(set(partition.processors))), partition.prefix + "PROCESSORS")
+        yield from differs(look, f"{partition.prefix}: virtual CPUs", partition.vm.vcpus,
+                           max(1, len(set(partition.processors))), partition.prefix + "PROCESSORS")
 
 
 @check("MDL-017", "The bitmap is made of the list, and its lowest is where the partition starts.")
 def processors(look: Look) -> Iterator[Problem]:
     for partition in look.model.partitions:
-        yield from _wrong(look, f"{partition.prefix}: processors", partition.processors,
-                          sorted(set(partition.processors)), partition.prefix + "PROCESSORS")
+        yield from differs(look, f"{partition.prefix}: processors", partition.processors,
+                           sorted(set(partition.processors)), partition.prefix + "PROCESSORS")
 
 
 # ---- Time -----------------------------------------------------------------------------------
@@ -280,23 +280,23 @@ def processors(look: Look) -> Iterator[Problem]:
 def window_order(look: Look) -> Iterator[Problem]:
     for number, schedule in enumerate(look.model.schedules):
         is_ = [(window.processor, window.start_us) for window in schedule.windows]
-        yield from _wrong(look, f"schedule {number}: the order of its windows", is_, sorted(is_),
-                          f"SCHED{number}_WINDOWS")
+        yield from differs(look, f"schedule {number}: the order of its windows", is_, sorted(is_),
+                           f"SCHED{number}_WINDOWS")
 
 
 @check("MDL-019", "Each configured window is in the table once.")
 def window_slots(look: Look) -> Iterator[Problem]:
     for number, schedule in enumerate(look.model.schedules):
         symbol = f"SCHED{number}_WINDOWS"
-        yield from _wrong(look, f"schedule {number}: its windows",
-                          sorted(window.slot for window in schedule.windows),
-                          list(range(_number(look, symbol))), symbol)
+        yield from differs(look, f"schedule {number}: its windows",
+                           sorted(window.slot for window in schedule.windows),
+                           list(range(_number(look, symbol))), symbol)
 
 
 @check("MDL-020", "Actions and operator name schedules by their number.")
 def schedule_count(look: Look) -> Iterator[Problem]:
-    yield from _wrong(look, "the number of schedules", len(look.model.schedules),
-                      _number(look, "SCHEDULES"), "SCHEDULES")
+    yield from differs(look, "the number of schedules", len(look.model.schedules),
+                       _number(look, "SCHEDULES"), "SCHEDULES")
 
 
 # ---- Channels -------------------------------------------------------------------------------
@@ -306,9 +306,9 @@ def schedule_count(look: Look) -> Iterator[Problem]:
 def channel_slots(look: Look) -> Iterator[Problem]:
     should = [slot for slot in range(slots.CHANNELS)
               if not look.config.is_on(f"CHAN{slot}_KIND_NONE")]
-    yield from _wrong(look, "the list of channels (slots)",
-                      [channel.slot for channel in look.channels], should,
-                      *(f"CHAN{slot}_KIND_NONE" for slot in should[:1]), "NAME")
+    yield from differs(look, "the list of channels (slots)",
+                       [channel.slot for channel in look.channels], should,
+                       *(f"CHAN{slot}_KIND_NONE" for slot in should[:1]), "NAME")
 
 
 @check("MDL-022", "The programs at both ends were written for a kind of channel and find it by its "
@@ -316,11 +316,11 @@ def channel_slots(look: Look) -> Iterator[Problem]:
 def channel_kind(look: Look) -> Iterator[Problem]:
     for channel in look.channels:
         prefix = channel.prefix
-        yield from _wrong(look, f"{prefix}: kind", channel.kind,
-                          _kind(look, prefix, ("sampling", "queuing", "memory")),
-                          prefix + "KIND_NONE")
-        yield from _wrong(look, f"{prefix}: name", channel.name,
-                          look.config.text(prefix + "NAME"), prefix + "NAME")
+        yield from differs(look, f"{prefix}: kind", channel.kind,
+                           _kind(look, prefix, ("sampling", "queuing", "memory")),
+                           prefix + "KIND_NONE")
+        yield from differs(look, f"{prefix}: name", channel.name,
+                           look.config.text(prefix + "NAME"), prefix + "NAME")
 
 
 @check("MDL-023", "Who may write into a channel and who may read it is a right that the "
@@ -328,11 +328,11 @@ def channel_kind(look: Look) -> Iterator[Problem]:
 def channel_ends(look: Look) -> Iterator[Problem]:
     for channel in look.channels:
         source, destinations = channel.prefix + "SOURCE", channel.prefix + "DESTINATIONS"
-        yield from _wrong(look, f"{channel.prefix}: source", channel.source,
-                          _number(look, source), source)
-        yield from _wrong(look, f"{channel.prefix}: destinations", channel.destinations,
-                          [slot for first, count in _numbers(look.config.text(destinations))
-                           for slot in range(first, first + count)], destinations)
+        yield from differs(look, f"{channel.prefix}: source", channel.source,
+                           _number(look, source), source)
+        yield from differs(look, f"{channel.prefix}: destinations", channel.destinations,
+                           [slot for first, count in _numbers(look.config.text(destinations))
+                            for slot in range(first, first + count)], destinations)
 
 
 @check("MDL-024", "The programs at both ends agree on size, number and age of messages.")
@@ -343,18 +343,18 @@ def channel_messages(look: Look) -> Iterator[Problem]:
                 ("message size", channel.message_size, prefix + "MESSAGE_SIZE", 0),
                 ("messages", channel.message_count, prefix + "MESSAGE_COUNT", 1),
                 ("refresh period", channel.refresh_us, prefix + "REFRESH_US", 0)):
-            yield from _wrong(look, f"{prefix}: {what}", is_,
-                              max(least, _number(look, symbol)), symbol)
+            yield from differs(look, f"{prefix}: {what}", is_,
+                               max(least, _number(look, symbol)), symbol)
 
 
 @check("MDL-025", "The ends of a shared memory agree on its size and on who writes.")
 def channel_memory(look: Look) -> Iterator[Problem]:
     for channel in look.channels:
         size, write = channel.prefix + "SIZE_KIB", channel.prefix + "DESTINATIONS_WRITE"
-        yield from _wrong(look, f"{channel.prefix}: size", channel.size,
-                          _number(look, size) * 1024, size)
-        yield from _wrong(look, f"{channel.prefix}: destinations write",
-                          channel.destinations_write, look.config.text(write) == "y", write)
+        yield from differs(look, f"{channel.prefix}: size", channel.size,
+                           _number(look, size) * 1024, size)
+        yield from differs(look, f"{channel.prefix}: destinations write",
+                           channel.destinations_write, look.config.text(write) == "y", write)
 
 
 @check("MDL-026", "A shared memory whose address is configured stands there; guests were built to "
@@ -363,11 +363,11 @@ def channel_address(look: Look) -> Iterator[Problem]:
     for channel in look.channels:
         symbol = channel.prefix + "ADDRESS"
         if _number(look, symbol):
-            yield from _wrong(look, f"{channel.prefix}: address", channel.gpa,
-                              _number(look, symbol), symbol)
+            yield from differs(look, f"{channel.prefix}: address", channel.gpa,
+                               _number(look, symbol), symbol)
         elif not any(partition.vm and partition.slot in (channel.source, *channel.destinations)
                      for partition in look.model.partitions):
-            yield from _wrong(look, f"{channel.prefix}: address", channel.gpa, 0, symbol)
+            yield from differs(look, f"{channel.prefix}: address", channel.gpa, 0, symbol)
 
 
 @check("MDL-027", "Each end of a channel is one port of its partition, in the order of the "
@@ -379,10 +379,10 @@ def ports(look: Look) -> Iterator[Problem]:
                    channel.gpa if partition.vm else 0)
                   for index, channel in enumerate(look.channels)
                   if partition.slot in [channel.source] + channel.destinations]
-        yield from _wrong(look, f"{partition.prefix}: ports",
-                          [(port.name, port.channel, port.source, port.gpa)
-                           for port in partition.ports], should, partition.prefix + "NAME",
-                          *(look.channels[port[1]].prefix + "DESTINATIONS" for port in should))
+        yield from differs(look, f"{partition.prefix}: ports",
+                           [(port.name, port.channel, port.source, port.gpa)
+                            for port in partition.ports], should, partition.prefix + "NAME",
+                           *(look.channels[port[1]].prefix + "DESTINATIONS" for port in should))
 
 
 # ---- Actions --------------------------------------------------------------------------------
@@ -392,10 +392,10 @@ def ports(look: Look) -> Iterator[Problem]:
 def action_errors(look: Look) -> Iterator[Problem]:
     should = [error.name for error in slots.HEALTH_ERRORS]
     for partition in look.model.partitions:
-        yield from _wrong(look, f"{partition.prefix}: the errors", list(partition.actions),
-                          should, partition.prefix + "NAME")
-    yield from _wrong(look, "the errors of the module", list(look.model.module_actions), should,
-                      "NAME")
+        yield from differs(look, f"{partition.prefix}: the errors", list(partition.actions),
+                           should, partition.prefix + "NAME")
+    yield from differs(look, "the errors of the module", list(look.model.module_actions), should,
+                       "NAME")
 
 
 # ---- Names in the image ----------------------------------------------------------------------

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from hecht import boards
 from hecht.allocate import LOADER_END, GuestRange, PhysicalRange
-from hecht.checks.consistency import _wrong
+from hecht.checks.consistency import differs
 from hecht.checks.core import Look, check
 from hecht.errors import Problem
 from hecht.model import (IO_PORTS, IRQ_LINES, LARGE_PAGE, MIB, PAGE, PORT_OWN, PROGRAM_OWN,
@@ -58,8 +58,8 @@ def physical_overlap(look: Look) -> Iterator[Problem]:
                                *_symbols(look, before), *_symbols(look, entry), remedy=_ANEW)
 
 
-@check("MEM-011", "Only what the board's map calls RAM is memory; below 64 MiB GRUB puts the image, "
-       "and the kernel maps its own below 4 GiB.")
+@check("MEM-011", "Only what the board's map calls RAM is memory; below 64 MiB GRUB puts the "
+       "image, and the kernel maps its own below 4 GiB.")
 def outside_ram(look: Look) -> Iterator[Problem]:
     for entry in look.model.memory:
         end = entry.base + entry.size
@@ -154,8 +154,8 @@ def board_facts(look: Look) -> Iterator[Problem]:
     file = boards.chosen(look.config).sized(look.model.emulator.memory, look.model.processors)
     is_, should = dataclasses.asdict(look.model.board), dataclasses.asdict(file)
     for field in should:
-        yield from _wrong(look, f"board: {field}", is_[field], should[field],
-                          boards.symbol(look.config), "EMULATOR_MEMORY_MIB", "PROCESSORS")
+        yield from differs(look, f"board: {field}", is_[field], should[field],
+                           boards.symbol(look.config), "EMULATOR_MEMORY_MIB", "PROCESSORS")
 
 
 @check("MDL-033", "The kernel's own memory is what it needs for itself, each processor and each "
@@ -165,10 +165,10 @@ def kernel_items(look: Look) -> Iterator[Problem]:
     number = 1 + max([0] + [partition.time_partition for partition in model.partitions]
                      + [window.time_partition for schedule in model.schedules
                         for window in schedule.windows])
-    yield from _wrong(look, "the kernel's own memory",
-                      [(item.name, item.pages) for item in model.kernel_items],
-                      [("kernel", 128), ("processors", 24 * model.processors),
-                       ("ready queues", 2 * number * model.processors)], "PROCESSORS")
+    yield from differs(look, "the kernel's own memory",
+                       [(item.name, item.pages) for item in model.kernel_items],
+                       [("kernel", 128), ("processors", 24 * model.processors),
+                        ("ready queues", 2 * number * model.processors)], "PROCESSORS")
 
 
 def _mapped(size: int) -> int:
@@ -203,11 +203,11 @@ def _quota(look: Look, partition: Partition) -> list[tuple[str, int]]:
 def quota_items(look: Look) -> Iterator[Problem]:
     for partition in look.model.partitions:
         symbol, items = partition.prefix + "MEMORY_MIB", partition.quota
-        yield from _wrong(look, f"{partition.prefix}: kernel memory",
-                          [(item.name, item.pages) for item in items], _quota(look, partition),
-                          symbol)
-        yield from _wrong(look, f"{partition.prefix}: the sum of its kernel memory",
-                          partition.kernel_quota, sum(item.pages for item in items), symbol)
+        yield from differs(look, f"{partition.prefix}: kernel memory",
+                           [(item.name, item.pages) for item in items], _quota(look, partition),
+                           symbol)
+        yield from differs(look, f"{partition.prefix}: the sum of its kernel memory",
+                           partition.kernel_quota, sum(item.pages for item in items), symbol)
 
 
 def _span(channel: Channel) -> int:
@@ -229,38 +229,38 @@ def memory_list(look: Look) -> Iterator[Problem]:
                for channel in look.channels]
     should += [("ram", partition.name, partition.memory, LARGE_PAGE)
                for partition in model.partitions if partition.memory]
-    yield from _wrong(look, "the list of memory", [(entry.use, entry.owner, entry.size,
-                                                    entry.align) for entry in model.memory],
-                      should, "KERNEL_MEMORY_MIB", *look.of_partitions("MEMORY_MIB"))
+    yield from differs(look, "the list of memory", [(entry.use, entry.owner, entry.size,
+                                                     entry.align) for entry in model.memory],
+                       should, "KERNEL_MEMORY_MIB", *look.of_partitions("MEMORY_MIB"))
 
 
 @check("MDL-036", "An address stands in the model twice: with its owner, and in the list.")
 def bases(look: Look) -> Iterator[Problem]:
     at = {(entry.use, entry.owner): entry.base for entry in look.model.memory}
-    yield from _wrong(look, "the kernel's base", look.model.kernel_base, at.get(("kernel", "")),
-                      "KERNEL_MEMORY_MIB")
+    yield from differs(look, "the kernel's base", look.model.kernel_base, at.get(("kernel", "")),
+                       "KERNEL_MEMORY_MIB")
     for partition in look.model.partitions:
-        yield from _wrong(look, f"{partition.prefix}: base", partition.ram_base,
-                          at.get(("ram", partition.name), 0), partition.prefix + "MEMORY_MIB")
+        yield from differs(look, f"{partition.prefix}: base", partition.ram_base,
+                           at.get(("ram", partition.name), 0), partition.prefix + "MEMORY_MIB")
     for channel in look.channels:
-        yield from _wrong(look, f"{channel.prefix}: base", channel.base,
-                          at.get(("channel", channel.name)), channel.prefix + "NAME")
+        yield from differs(look, f"{channel.prefix}: base", channel.base,
+                           at.get(("channel", channel.name)), channel.prefix + "NAME")
 
 
 @check("MDL-037", "A channel takes as much memory as its messages and their headers.")
 def spans(look: Look) -> Iterator[Problem]:
     for channel in look.channels:
-        yield from _wrong(look, f"{channel.prefix}: span", channel.span, _span(channel),
-                          channel.prefix + "NAME")
+        yield from differs(look, f"{channel.prefix}: span", channel.span, _span(channel),
+                           channel.prefix + "NAME")
 
 
 @check("MDL-038", "The n-th virtual CPU runs on the n-th processor of the partition.")
 def vcpu_processors(look: Look) -> Iterator[Problem]:
     for partition in look.model.vms:
         assert partition.vm
-        yield from _wrong(look, f"{partition.prefix}: processors of its virtual CPUs",
-                          partition.vm.vcpu_processors, sorted(partition.processors) or [0],
-                          partition.prefix + "PROCESSORS")
+        yield from differs(look, f"{partition.prefix}: processors of its virtual CPUs",
+                           partition.vm.vcpu_processors, sorted(partition.processors) or [0],
+                           partition.prefix + "PROCESSORS")
 
 
 _PORTS = {"pic": ((0x20, 2), (0xa0, 2), (0x4d0, 2)), "pit": ((0x40, 4), (0x61, 1)),
@@ -275,9 +275,9 @@ def vm_ports(look: Look) -> Iterator[Problem]:
         should = [(first, device, count) for device, ranges in _PORTS.items()
                   if partition.vm.devices.get(device) for first, count in ranges]
         should += [(0x80, "post", 1)] + [(0xf4, "exit", 4)] * (partition.kind == "mini")
-        yield from _wrong(look, f"{partition.prefix}: ports",
-                          [(port.first, port.device, port.count) for port in partition.vm.ports],
-                          sorted(should), partition.prefix + "PIC")
+        yield from differs(look, f"{partition.prefix}: ports",
+                           [(port.first, port.device, port.count) for port in partition.vm.ports],
+                           sorted(should), partition.prefix + "PIC")
 
 
 @check("MDL-040", "A VM's interrupt lines are those of the devices that it has, and lead to its "
@@ -288,9 +288,9 @@ def vm_irqs(look: Look) -> Iterator[Problem]:
         present = partition.vm.devices
         should = [(device, line) for device, line in (("pit", 0), ("uart", 4), ("rtc", 8))
                   if present.get(device) and present.get("pic")]
-        yield from _wrong(look, f"{partition.prefix}: lines",
-                          [(irq.device, irq.line) for irq in partition.vm.irqs], should,
-                          partition.prefix + "PIC")
+        yield from differs(look, f"{partition.prefix}: lines",
+                           [(irq.device, irq.line) for irq in partition.vm.irqs], should,
+                           partition.prefix + "PIC")
 
 
 @check("MDL-041", "A VM's space holds its RAM, the registers that are configured, and the memory "
@@ -306,9 +306,9 @@ def vm_space(look: Look) -> Iterator[Problem]:
                               or channel.destinations_write else "r", channel.name)
                    for channel in look.channels if channel.kind == "memory"
                    and partition.slot in [channel.source] + channel.destinations]
-        yield from _wrong(look, f"{partition.prefix}: guest-physical space", vm.space,
-                          sorted(should, key=lambda entry: entry.base),
-                          partition.prefix + "MEMORY_MIB")
+        yield from differs(look, f"{partition.prefix}: guest-physical space", vm.space,
+                           sorted(should, key=lambda entry: entry.base),
+                           partition.prefix + "MEMORY_MIB")
 
 
 @check("MDL-042", "A partition has the rights that follow from its channels, its modules and its "
@@ -333,7 +333,7 @@ def rights(look: Look) -> Iterator[Problem]:
                   sorted(peers), ["sigma0"], sorted(read), sorted(write),
                   [module.name for module in (vm.kernel, vm.initrd) if module] if vm else [])
         is_ = partition.rights
-        yield from _wrong(look, f"{partition.prefix}: rights",
-                          (is_.io_ports, is_.irqs, is_.peers, is_.call, is_.channels_read,
-                           is_.channels_write, is_.modules_read), should,
-                          partition.prefix + "NAME")
+        yield from differs(look, f"{partition.prefix}: rights",
+                           (is_.io_ports, is_.irqs, is_.peers, is_.call, is_.channels_read,
+                            is_.channels_write, is_.modules_read), should,
+                           partition.prefix + "NAME")

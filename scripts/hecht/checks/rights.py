@@ -101,8 +101,8 @@ def program_above(look: Look) -> Iterator[Problem]:
                                **{symbol: str(highest)})
 
 
-@check("RGT-008", "Where no error switches the schedule, its number is 0; another would be a switch "
-       "that the menus do not show.")
+@check("RGT-008", "Where no error switches the schedule, its number is 0; another would be a "
+       "switch that the menus do not show.")
 def schedule_unused(look: Look) -> Iterator[Problem]:
     for partition in look.model.partitions:
         if partition.action_schedule and "SWITCH_SCHEDULE" not in partition.actions.values():
