@@ -51,7 +51,10 @@ const char *ports_place(void)
         uint64_t size = writer_size(i) + reader_size(i);
         uint64_t align = is_memory(i) && size >= LARGE_PAGE_SIZE ? LARGE_PAGE_SIZE : PAGE_SIZE;
 
-        place[i] = writer_size(i) ? memory_place(size, align) : 0;
+        place[i] = system_config.channel[i].base;
+        if (!place[i] && writer_size(i)) {
+            place[i] = memory_place(size, align);
+        }
         if (!place[i]) {
             return system_config.channel[i].name;
         }

@@ -47,6 +47,7 @@ class Settings:
     firmware: str = "bios"
     count: bool = False  # QEMU: one TSC tick is one instruction, and every run is the same
     shift: int = 0  # with count: 2 to the power of this many ticks are one instruction
+    machine: str = "pc"  # of QEMU
     start_time: int | None = None  # seconds since 1970: what the board's clock shows at start
 
     def check(self) -> None:
@@ -62,7 +63,7 @@ class Settings:
 
 
 def qemu_command(settings: Settings, console: str) -> list[str]:
-    command = ["qemu-system-x86_64", "-accel", "tcg", "-machine", "pc", "-cpu", settings.cpu,
+    command = ["qemu-system-x86_64", "-accel", "tcg", "-machine", settings.machine, "-cpu", settings.cpu,
                "-m", str(settings.memory_mib), "-smp", str(settings.processors),
                "-nodefaults", "-vga", "std", "-display", "none", "-no-reboot",
                "-chardev", f"socket,id=console,path={console}",

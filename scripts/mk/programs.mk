@@ -13,7 +13,9 @@ $(OUT)/.tables: FORCE $(if $(PACKAGED_GUEST),build/guest/lock)
 	@mkdir -p $(OUT)
 	@scripts/generate $(KCONFIG_CONFIG) --tables $(OUT)
 tables: $(OUT)/.tables
-	@echo "Written to $(OUT)/generated; the whole model is $(OUT)/model.json"
+	@scripts/generate $(KCONFIG_CONFIG) --show
+	@echo
+	@echo "All of it: $(OUT)/model.json; the tables: $(OUT)/generated"
 
 $(OUT)/generated/%.c: $(OUT)/.tables ;
 
