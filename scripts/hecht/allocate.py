@@ -141,6 +141,14 @@ def port_quota(partition: Partition, channel: Channel) -> QuotaItem:
     return QuotaItem(f"tables of channel {channel.name}", pages)
 
 
+def quota(partition: Partition, channels: list[Channel], extra: int) -> list[QuotaItem]:
+    """All of a partition's; `extra`: bytes for threads and tasks of a program's own."""
+    items = (vm_quota(partition.memory, partition.vm.vcpus) if partition.vm else
+             program_quota(partition.memory, extra))
+    items += [port_quota(partition, channels[port.channel]) for port in partition.ports]
+    return items + [QuotaItem("tables above its channels", PORT_OWN)] * bool(partition.ports)
+
+
 def kernel_items(processors: int, time_partitions: int) -> list[QuotaItem]:
     return [QuotaItem("kernel", KERNEL_OWN),
             QuotaItem("processors", processors * PROCESSOR_OWN),

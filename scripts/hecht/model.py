@@ -283,11 +283,8 @@ def _partition(config: Config, slot: int, board: str) -> Partition | None:
     if kind == "program":
         partition.native = _program(config, prefix)
         partition.program.source = f"build/{board}/native/{partition.native.source}.elf"
-        partition.quota = allocate.program_quota(
-            memory, config.number(prefix + "KERNEL_EXTRA_KIB") * 1024)
     else:
         partition.vm = _vm(config, partition, board)
-        partition.quota = allocate.vm_quota(memory, partition.vm.vcpus)
     return partition
 
 
@@ -326,7 +323,7 @@ def _channel(config: Config, slot: int) -> Channel | None:
     )
 
 
-def _add_ports(partitions: list[Partition], channels: list[Channel]) -> None:
+def _add_ports(config: Config, partitions: list[Partition], channels: list[Channel]) -> None:
     for partition in partitions:
         for index, channel in enumerate(channels):
             if partition.slot not in (channel.source, *channel.destinations):
@@ -334,9 +331,8 @@ def _add_ports(partitions: list[Partition], channels: list[Channel]) -> None:
             source = partition.slot == channel.source or channel.destinations_write
             partition.ports.append(Port(channel.name, index, source,
                                         channel.gpa if partition.vm else 0))
-            partition.quota.append(allocate.port_quota(partition, channel))
-        if partition.ports:
-            partition.quota.append(QuotaItem("tables above its channels", PORT_OWN))
+        partition.quota = allocate.quota(partition, channels, 1024 * config.number(
+            partition.prefix + "KERNEL_EXTRA_KIB"))
         partition.kernel_quota = sum(item.pages for item in partition.quota)
 
 
@@ -347,7 +343,7 @@ def make_model(config: Config) -> Model:
                   if (partition := _partition(config, slot, name))]
     channels = [channel for slot in range(slots.CHANNELS) if (channel := _channel(config, slot))]
     shared.place(channels, partitions)
-    _add_ports(partitions, channels)
+    _add_ports(config, partitions, channels)
     memory = config.number("EMULATOR_MEMORY_MIB") * MIB
     processors = config.number("PROCESSORS")
     model = Model(
