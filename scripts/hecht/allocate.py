@@ -25,7 +25,7 @@ UART_REGISTERS = 8
 LOADER_END = 64 * MIB
 KERNEL_BELOW = 4 << 30  # LOW_MAPPED of hypervisor/x86/main.c
 
-# Kernel memory in pages, beside page tables (docs/model.md says how much is really used).
+# Kernel memory in pages, beside page tables (docs/model.md).
 KERNEL_OWN = 128      # the kernel's own quota and its bookkeeping
 PROCESSOR_OWN = 8 + 4 * 4  # of each processor: its struct and tables, four stacks
 READY_QUEUES = 2      # of each processor and time partition
