@@ -15,6 +15,10 @@ PROMPT = "linux# "
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
+class Hung(AssertionError):
+    """The time is up, and nothing has happened that would explain it."""
+
+
 class Console:
     def __init__(self, machine: Machine, limit: float, log: Path) -> None:
         self.machine = machine
@@ -39,8 +43,9 @@ class Console:
         if found == 0:
             return self._spawn.match
         why = {3: "the machine is off", 4: "time is up"}.get(found) or self._spawn.after
-        raise AssertionError(f"waited for {pattern!r}, but {why}; the console: {self.log}\n"
-                             + self.machine.last_words(5))
+        kind = Hung if found == 4 else AssertionError
+        raise kind(f"waited for {pattern!r}, but {why}; the console: {self.log}\n"
+                   + self.machine.last_words(5))
 
     def groups(self) -> tuple[str, ...]:
         """Of the last match."""
