@@ -23,7 +23,7 @@ from hecht import slots
 _BREAK_CHANCE = 0.35
 _FLIP_CHANCE = 0.06
 
-_SVM_ON_QEMU = ("max", "max", "max", "EPYC", "EPYC-Rome", "Opteron_G5")
+_SVM_ON_QEMU = ("max", "max", "max", "EPYC")
 _SVM_ON_BOCHS = ("zambezi", "zambezi", "trinity_apu", "ryzen")
 _VMX_ON_BOCHS = ("corei7_haswell_4770", "corei7_haswell_4770", "corei7_ivy_bridge_3770k",
                  "broadwell_ult", "corei7_sandy_bridge_2600k", "corei5_arrandale_m520",
@@ -37,8 +37,9 @@ _ODD_TEXTS = ("", " ", "x" * 40, "x" * 3000, "Upper", "a b", "../up", "/", "/dev
               "9999999999", "no-such")
 # What is not changed without a plan: it would only turn the machine into another one.
 _PLANNED_ONLY = ("NAME", "_KERNEL", "_INITRD", "_MINI", "_PROGRAM", "_CMDLINE", "_ARGUMENTS",
-                 "VIRT", "SVM", "VMX", "CONSOLE_SERIAL", "_PRIORITY")
+                 "VIRT", "SVM", "VMX", "CONSOLE_SERIAL", "_PRIORITY", "CONSOLE_INPUT")
 _DEVICES = ("PIC", "PIT", "UART", "RTC", "KEYBOARD_CONTROLLER", "PCI")
+_SPARE_DEVICES = ("PIC", "PIT", "RTC", "KEYBOARD_CONTROLLER", "PCI")
 
 
 class _Streams:
@@ -102,7 +103,13 @@ class _Plan:
         self.processors = stream.choice([1, 1, 1, 2, 2, 4] if not self.bochs else [1, 1, 2])
         self.set("PROCESSORS", self.processors)
         self.set("TIME_SLICE_US", stream.choice([10000, 10000, 1000, 2500, 50000]))
-        self.set("SERIAL_PORT", stream.choice(["0x3f8"] * 7 + ["0x2f8", "0x3e8"]))
+        known = stream.random() < 0.3  # the board, with all its addresses
+        if known:
+            self.set("BOARD_BOCHS" if self.bochs else "BOARD_QEMU_I440FX", True)
+        else:
+            self.set("BOARD_GENERIC_PC", True)
+        self.set("SERIAL_PORT", "0x3f8" if known else
+                 stream.choice(["0x3f8"] * 7 + ["0x2f8", "0x3e8"]))
         self.set("SERIAL_BAUD", stream.choice(_BAUDS))
         self.set("CONSOLE_SERIAL", stream.random() < 0.95)
         self.ends = self.values["CONSOLE_SERIAL"] == "n"  # it cannot say anything else
@@ -141,9 +148,13 @@ class _Plan:
         self.set(prefix + "NAME", stream.choice(
             [f"p{slot}", f"part-{slot}", f"{slot}_" + "n" * 20]))
         self.set(prefix + "MEMORY_MIB", memory)
-        self.set(prefix + "PRIORITY", stream.choice([100, 100, 100, 50, 2, 200,
-                                                     stream.randint(2, 200)]))
+        # A program of time partition 0 must not keep the VMs from running.
+        self.set(prefix + "PRIORITY", stream.choice([50, 50, 20, 2, stream.randint(2, 60)])
+                 if kind == "PROGRAM" and self.virt else
+                 stream.choice([100, 100, 100, 70, 200, stream.randint(61, 200)]))
         self.set(prefix + "PROCESSORS", processors or str(stream.randrange(self.processors)))
+        if self.ends:
+            self.set(prefix + "CONSOLE_INPUT", False)
         self.set(prefix + "TIME_PARTITION", stream.choice([0, 0, 1, 2, 3, stream.randint(1, 31)]))
         return prefix
 
@@ -173,7 +184,7 @@ class _Plan:
                 self.set(prefix + "CMDLINE", stream.choice(
                     ["triple", "execute", "write", "hlt", "reset"]))
             else:
-                self.devices(stream, prefix, _DEVICES)
+                self.devices(stream, prefix, _SPARE_DEVICES)
                 if stream.random() < 0.2:
                     self.set(prefix + "UART_MMIO", stream.choice(["0xd0000000", "0x20000000"]))
         self.set(prefix + "MINI", guest)
@@ -252,7 +263,7 @@ class _Plan:
         self.set(prefix + "DESTINATIONS", ",".join(map(str, targets)))
         self.set(prefix + "MESSAGE_SIZE", stream.choice([8, 64, 64, 100, 256]))
         self.set(prefix + "MESSAGE_COUNT", stream.choice([1, 2, 8, 64, 512]))
-        self.set(prefix + "REFRESH_US", stream.choice([0, 1000, 100000]))
+        self.set(prefix + "REFRESH_US", stream.choice([0, 100000]))
 
     def more_channels(self, stream: random.Random) -> None:
         """That nobody uses, between programs."""
@@ -279,8 +290,15 @@ class _Plan:
             for processor in self.processors_of(slot) if number else ():
                 if number not in wanted.setdefault(processor, []):
                     wanted[processor].append(number)
-        count = stream.choice([1, 1, 1, 2, 3, 4])
+        # Another schedule is for somebody's error.
+        errors = [f"PART{slot}_ON_EXCEPTION_" for slot in self.used
+                  if not any(f"PART{slot}_ON_EXCEPTION_" in symbol for symbol in self.values)]
+        count = stream.choice([1, 1, 2]) if errors and wanted else 1
         self.set("SCHEDULES", count)
+        if count > 1:
+            self.set(stream.choice(errors) + "SWITCH_SCHEDULE", True)
+            for slot in self.used:
+                self.set(f"PART{slot}_ACTION_SCHEDULE", 1)
         for schedule in range(count):
             own = self.streams.of(f"schedule {schedule}")
             prefix = f"SCHED{schedule}_"
@@ -307,7 +325,9 @@ class _Plan:
         extra = sum(int(self.values.get(f"PART{slot}_KERNEL_EXTRA_KIB", 0)) for slot in self.used)
         kernel = 6 + self.processors + len(self.used) + memory // 50 + extra // 1024
         self.set("KERNEL_MEMORY_MIB", kernel + stream.choice([0, 0, 8, 40]))
-        needed = int(self.values["KERNEL_MEMORY_MIB"]) + memory + 40 + self.channels
+        # A known board keeps room for GRUB and its modules.
+        slack = 40 if self.values.get("BOARD_GENERIC_PC") else 160
+        needed = int(self.values["KERNEL_MEMORY_MIB"]) + memory + slack + self.channels
         self.set("EMULATOR_MEMORY_MIB", max(64, needed + stream.choice([0, 2, 50, 128, 301])))
 
 
@@ -348,10 +368,13 @@ class Drawer:
         if symbol.orig_type != kconfiglib.BOOL or stream.random() >= _FLIP_CHANCE:
             return
         name = symbol.name
-        if name.endswith(_PLANNED_ONLY) or name.endswith(_DEVICES) or "KIND" in name:
+        if name.endswith(_PLANNED_ONLY) or name.endswith(_DEVICES) or "KIND" in name \
+                or name.startswith("BOARD_"):
             return
         if symbol.choice:
             planned = any(plan.values.get(other.name) == "y" for other in symbol.choice.syms)
+            if name.endswith("SWITCH_SCHEDULE") and plan.values["SCHEDULES"] == "1":
+                return
             # What starts again and again, or takes all down with it, is rare.
             if planned or ("PARTITION_ENDED" in name and (plan.ends or stream.random() < 0.7)):
                 return
