@@ -150,6 +150,7 @@ def boot(model: dict, iso: Path, seed: int) -> str:
         iso=iso, emulator=emulator["name"], cpu=emulator["cpu"],
         memory_mib=emulator["memory"] >> 20, processors=model["processors"], count=counted,
         shift=COUNT_SHIFT if counted else 0, serial_port=model["serial_port"] or 0x3f8,
+        machine=(model["board"]["emulated"] or {}).get("machine") or "pc",
         start_time=START_TIME if emulator["name"] == "bochs" else None)
     log = ROOT / "build/tests" / f"random-{seed}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
