@@ -58,6 +58,17 @@ static void cannot_start(struct partition *partition, const char *error)
     monitor_error(partition, &event, false);
 }
 
+/* Where it is that the build left to us. */
+static void tell_place(const struct partition *partition)
+{
+    const struct piece *ram = &partition->piece[PIECE_RAM];
+
+    if (ram->size > 0 && partition->config->ram_base == 0) {
+        console_line("memory: %s at 0x%lx-0x%lx\n", partition->config->name, ram->physical,
+                     ram->physical + ram->size - 1);
+    }
+}
+
 /* All memory is placed and filled before the first partition runs. */
 static void start_partitions(const struct boot_info *boot)
 {
@@ -73,6 +84,7 @@ static void start_partitions(const struct boot_info *boot)
         if (error) {
             cannot_start(&partitions[i], error);
         } else {
+            tell_place(&partitions[i]);
             partition_load(&partitions[i], boot, START_NORMAL);
         }
     }

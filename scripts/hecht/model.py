@@ -191,6 +191,11 @@ class Model:
     memory: list[PhysicalRange] = field(default_factory=list)    # in σ0's order
 
     @property
+    def machine(self) -> str:
+        """Of QEMU."""
+        return (self.board.emulated and self.board.emulated.machine) or "pc"
+
+    @property
     def vms(self) -> list[Partition]:
         return [partition for partition in self.partitions if partition.vm]
 

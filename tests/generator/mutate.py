@@ -225,7 +225,8 @@ def build(name: str, seed: str) -> Path:
 def boots(name: str, model: Model, iso: Path, limit: float) -> str:
     """How it went; AssertionError when the machine did not do what the model says."""
     settings = Settings(iso=iso, emulator=model.emulator.name, cpu=model.emulator.cpu,
-                        memory_mib=model.emulator.memory // MIB, processors=model.processors)
+                        memory_mib=model.emulator.memory // MIB, processors=model.processors,
+                        machine=model.machine)
     heard = b""
     with Machine(settings) as machine:
         machine.console.settimeout(0.5)

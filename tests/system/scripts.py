@@ -132,6 +132,11 @@ def no_memory(console: Console) -> None:
     console.expect(r"(hecht: cannot start|σ0: \w+ cannot start): [^\r\n]*memory[^\r\n]*")
 
 
+def not_free(console: Console) -> None:
+    """A machine without the memory that the build has placed something in is refused."""
+    console.expect_refusal("memory 0x[0-9a-f]+-0x[0-9a-f]+ is not free on this machine")
+
+
 def _ends_well(console: Console, name: str) -> None:
     console.expect(rf"σ0: {name} ended: code 0\r*\n")
     console.expect(r"hecht: end status=0\r*\n")

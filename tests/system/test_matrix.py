@@ -31,7 +31,8 @@ def test_row(row: matrix.Row, request: pytest.FixtureRequest) -> None:
     settings = Settings(
         iso=row.iso, emulator=row.emulator, cpu=row.cpu, medium=row.medium,
         firmware=row.firmware, memory_mib=row.memory or model.emulator.memory // MIB,
-        processors=model.processors, count=row.count, shift=COUNT_SHIFT if row.count else 0,
+        machine=model.machine, processors=model.processors, count=row.count,
+        shift=COUNT_SHIFT if row.count else 0,
         start_time=START_TIME if row.emulator == "bochs" else None)
     log = ROOT / "build/tests" / f"{row.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
