@@ -24,6 +24,7 @@ from hecht.emulator import Machine, Settings
 
 LIMIT = {"qemu": 120, "bochs": 300}  # seconds of a run
 QUIET = 25           # seconds without a word end a run whose end cannot be known
+TALKS = 45           # after so long it may talk on, as one does that restarts again and again
 COUNT_SHIFT = 2      # four ticks are one instruction: time does not depend on the load
 START_TIME = 1_700_000_000
 CHECKED, FULL = 10, 300
@@ -86,17 +87,19 @@ class Watched:
                     self.data += data
                     if found := BAD.search(self.text):
                         return f"it says: {self.text[found.start():].splitlines()[0]}"
-                if self.done(time.monotonic() - heard):
+                now = time.monotonic()
+                if self.done(now - heard, now - start):
                     return ""
                 if time.monotonic() - start > LIMIT[self.settings.emulator]:
                     return f"it hangs, without {self.missing()}"
             return self.verdict(machine)
 
-    def done(self, quiet: float) -> bool:
+    def done(self, quiet: float, ran: float) -> bool:
         """All is there that will come, while the machine runs on."""
         if self.expected.turns_off is False:
             return not self.missing()
-        return self.expected.turns_off is None and not self.missing() and quiet > QUIET
+        return self.expected.turns_off is None and not self.missing() and (quiet > QUIET or
+                                                                           ran > TALKS)
 
     def verdict(self, machine: Machine) -> str:
         """Of a machine that is off."""
@@ -113,7 +116,8 @@ def refused(config: Path, output: str) -> bool:
                            config.with_suffix(".refused")], cwd=ROOT, capture_output=True,
                           text=True, check=False, timeout=60)
     return (done.returncode == 1 and "Traceback" not in output + done.stderr
-            and "error: " in done.stderr and "CONFIG_" in done.stderr)
+            and re.search(r"error(\[\w+-\d+\])?: ", done.stderr) is not None
+            and "CONFIG_" in done.stderr)
 
 
 def test_refused_or_boots(drawer: draw.Drawer, seed: int, worker_id: str) -> None:

@@ -22,6 +22,7 @@ GROUPS = {
 }
 KINDS = {"linux": "KIND_LINUX", "mini": "KIND_MINI", "program": "KIND_PROGRAM"}
 
+SHOWN_MOST = 200  # characters of a value; the menus show the rest
 _IDENTIFIER = re.compile(r"([A-Z]{3})-\d{3}")
 
 
@@ -46,6 +47,8 @@ class Look:
     def shown(self, symbol: str) -> str:
         """The value as .config has it, with nothing in it that a terminal would obey."""
         value = self.config.text(symbol)
+        if len(value) > SHOWN_MOST:
+            value = f"{value[:SHOWN_MOST]}... ({len(value)} characters)"
         if not (value.isascii() and value.isprintable()):
             return ascii(value)
         if re.fullmatch(r"y|n|0x[0-9a-f]+|\d+", value):
