@@ -541,6 +541,12 @@ static void test_pae_on_qemu(void **state)
     assert_int_equal(svm_state_set(vcpu, &in, STATE_CONTROL), STATUS_OK);
     assert_int_equal(vmcb_of(vcpu)->cr4, 0x20);
     assert_int_equal(vmcb_of(vcpu)->intercept_cr_write, 0x10); /* it stays */
+    in.cr0 = 0x80000011; /* from where it may turn paging off by itself */
+    in.cr4 = 0x20;
+    assert_int_equal(svm_state_set(vcpu, &in, STATE_CONTROL), STATUS_OK);
+    assert_int_equal(vmcb_of(vcpu)->intercept_cr_write, 0x10);
+    in.cr0 = 0x11;
+    in.cr4 = 0;
     in.efer = 0;
     assert_int_equal(svm_state_set(vcpu, &in, STATE_CONTROL), STATUS_OK);
     assert_int_equal(vmcb_of(vcpu)->cr4, 0);

@@ -62,15 +62,16 @@ static uint64_t real_efer(const struct vcpu_state *in)
 
 /*
  * At the exit of a guest with EFER.LME that has neither paging nor CR4.PAE, QEMU 7.2 does not turn
- * the host's paging on again. There such a guest has PAE, which means nothing without paging.
+ * the host's paging on again. There such a guest has PAE, which means nothing without paging;
+ * as it may turn paging off by itself, its writes of CR4 exit as long as it has LME.
  */
 static void keep_pae(struct vmcb *vmcb)
 {
-    bool needed = svm_by_qemu && (vmcb->efer & EFER_LME) && !(vmcb->cr0 & CR0_PG);
+    bool may_lack = svm_by_qemu && (vmcb->efer & EFER_LME);
 
-    vmcb->cr4 |= needed ? CR4_PAE : 0;
+    vmcb->cr4 |= may_lack && !(vmcb->cr0 & CR0_PG) ? CR4_PAE : 0;
     vmcb->intercept_cr_write =
-        (uint16_t)((vmcb->intercept_cr_write & ~INTERCEPT_CR4) | (needed ? INTERCEPT_CR4 : 0));
+        (uint16_t)((vmcb->intercept_cr_write & ~INTERCEPT_CR4) | (may_lack ? INTERCEPT_CR4 : 0));
 }
 
 /* Returns whether translations may have changed with it, as they do where a guest's own MOV or
