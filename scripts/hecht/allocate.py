@@ -208,7 +208,9 @@ def physical(board: Board, kernel_memory: int, partitions: list[Partition],
     wanted = _wanted(partitions, channels)
     if board.fixed:
         free = Free(board)
-        kernel.base = free.take(kernel.size, kernel.align, KERNEL_BELOW)
+        # The kernel takes whole pages of 2 MiB (hypervisor/x86/main.c).
+        whole = -(-kernel.size // LARGE_PAGE) * LARGE_PAGE
+        kernel.base = free.take(whole, kernel.align, KERNEL_BELOW)
         for entry in sorted(wanted, key=lambda entry: -entry.size):
             entry.base = free.take(entry.size, entry.align)
     return [kernel, *wanted]

@@ -22,12 +22,15 @@ class Config:
         self._kconf = kconfiglib.Kconfig(str(kconfig.resolve()), warn_to_stderr=False)
         if config is None:
             return
-        if not config.is_file():
+        if not os.path.isfile(config):
             raise ConfigError([Problem(f"{config} is missing; run: make qemu_svm_defconfig")])
         try:
             self._kconf.load_config(str(config))
         except UnicodeDecodeError as error:
             raise ConfigError([Problem(f"{config} is no UTF-8 text: {error.reason}")]) from None
+        except (OSError, kconfiglib.KconfigError) as error:
+            reason = next((line for line in str(error).splitlines() if line.strip()), "")
+            raise ConfigError([Problem(f"{config} cannot be read: {reason}")]) from None
         self._refuse_what_was_ignored()
 
     def _refuse_what_was_ignored(self) -> None:

@@ -87,7 +87,7 @@ def mini_exists(look: Look) -> Iterator[Problem]:
     for partition in look.model.partitions:
         symbol = partition.prefix + "MINI"
         source = Path("guests/mini") / (look.config.text(symbol) + ".c")
-        if partition.kind == "mini" and not source.is_file():
+        if partition.kind == "mini" and not os.path.isfile(source):
             yield look.problem(f"there is no {source}", symbol, remedy=_there("guests/mini"),
                                **{symbol: '"hello"'})
 
@@ -107,7 +107,7 @@ def program_exists(look: Look) -> Iterator[Problem]:
     for partition in look.model.programs:
         assert partition.native
         symbol, source = partition.prefix + "PROGRAM", Path(partition.native.source + ".c")
-        if not source.is_file():
+        if not os.path.isfile(source):
             yield look.problem(f"there is no {source}", symbol, remedy=_there("guests/native"),
                                **{symbol: '"hello"'})
 
@@ -234,13 +234,13 @@ def _packaged(symbol: str) -> dict[str, str]:
 def _nearest(path: str) -> str:
     """Says which part of a wrong path is there still."""
     parent = Path(path).parent
-    while not parent.exists() and parent != parent.parent:
+    while not os.path.exists(parent) and parent != parent.parent:
         parent = parent.parent
     return f" (there is {ascii(str(parent))[1:-1]})" if str(parent) != "." else ""
 
 
 def _readable(path: str) -> bool:
-    return Path(path).is_file() and os.access(path, os.R_OK)
+    return os.path.isfile(path) and os.access(path, os.R_OK)
 
 
 @check("GST-020", "A Linux VM has nothing to run without a kernel.")
@@ -253,7 +253,7 @@ def kernel_missing(look: Look) -> Iterator[Problem]:
 @check("GST-021", "What is to be in the image must be there when it is made.", files=True)
 def file_missing(look: Look) -> Iterator[Problem]:
     for symbol, path in _files(look):
-        if path and not Path(path).exists():
+        if path and not os.path.exists(path):
             yield look.problem("there is no such file" + _nearest(path), symbol,
                                **_packaged(symbol))
 
@@ -262,7 +262,7 @@ def file_missing(look: Look) -> Iterator[Problem]:
        "image.", files=True)
 def file_unreadable(look: Look) -> Iterator[Problem]:
     for symbol, path in _files(look):
-        if path and Path(path).exists() and not _readable(path):
+        if path and os.path.exists(path) and not _readable(path):
             yield look.problem("this is no file that can be read", symbol, **_packaged(symbol))
 
 

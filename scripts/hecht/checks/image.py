@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def _sizes(look: Look) -> Iterator[tuple[Module, str, int]]:
     for partition in look.model.partitions:
         if partition.kind == "linux" and partition.vm:
             for module, name in ((partition.vm.kernel, "KERNEL"), (partition.vm.initrd, "INITRD")):
-                if module and module.source and Path(module.source).is_file():
+                if module and module.source and os.path.isfile(module.source):
                     yield module, partition.prefix + name, Path(module.source).stat().st_size
 
 
