@@ -35,6 +35,7 @@ class Fate:
     stops_all: bool = False
     switches: bool = False
     code: int | str | None = 0   # what it ends with, if it ends by itself
+    error: str = "PARTITION_ENDED"  # what its end is to the health monitor
 
 
 @dataclass
@@ -66,7 +67,7 @@ def _mini(partition: dict) -> Fate:
         # Its clock is late where others take of the processor's time: one test may fail.
         fate = Fate([r"selftest: [01] failed"], code=r"[01]")
     elif guest == "fault" and vm["cmdline"] in ("triple", "execute"):
-        return Fate([rf"vmm: {name} dies: "], code=1)
+        return Fate([rf"vmm: {name} dies: "], code=1, error="VM_SHUTDOWN")
     elif guest == "fault" and vm["cmdline"] == "hlt":
         return Fate([f"vmm: {name} halted"])
     elif guest == "fault" and vm["cmdline"] == "write":
@@ -171,12 +172,12 @@ def _fate(model: dict, partition: dict) -> Fate:
     fate = kinds[partition["kind"]](partition) if partition["vm"] else _native(model, partition)
     if fate.ends and fate.code is not None:
         fate.markers.append(rf"σ0: {name} ended: code {fate.code}\r*\n")
-        action = partition["actions"]["PARTITION_ENDED"]
+        action = partition["actions"][fate.error]
         fate.stops_all |= action == "STOP_MODULE"
         fate.switches |= action == "SWITCH_SCHEDULE"
         if action.startswith("RESTART"):
             fate.ends = False
-            fate.markers.append(rf"σ0: {name}: partition ended \({fate.code}\): "
+            fate.markers.append(rf"σ0: {name}: (partition ended|VM shutdown) \({fate.code}\): "
                                 + ACTIONS[action])
     elif fate.ends and "failed" in fate.markers[0]:  # hostile/cli
         action = partition["actions"]["EXCEPTION"]
