@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "boot.h"
 
-#define CR0_PE (1u << 0)
+#include "lib/registers.h"
+
 #define CR0_ET (1u << 4)
-#define CR0_NE (1u << 5)
-#define CR0_WP (1u << 16)
-#define CR0_PG (1u << 31)
-#define CR4_PAE (1u << 5)
-#define EFER_LME (1u << 8)
-#define EFER_LMA (1u << 10)
 #define RFLAGS_FIXED (1u << 1)
 
 #define PTE_PRESENT (1u << 0)

@@ -13,8 +13,8 @@
 
 #include "emulate.h"
 #include "guest.h"
+#include "lib/registers.h"
 
-#define EFER_LMA (UINT64_C(1) << 10)
 #define PTE_PRESENT 0x1u
 #define PTE_LARGE 0x80u
 #define PTE_ADDRESS UINT64_C(0x000ffffffffff000)

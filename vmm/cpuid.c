@@ -16,6 +16,8 @@
  */
 #include "cpuid.h"
 
+#include "lib/registers.h"
+
 #include <stddef.h>
 
 #define BIT(n) (1u << (n))
@@ -25,7 +27,6 @@
 #define HYPERVISOR_PRESENT BIT(31)
 #define XSAVE BIT(26)
 #define OSXSAVE BIT(27)
-#define CR4_OSXSAVE (1u << 18)
 #define XSAVE_LEAF 0xdu
 
 /* x87, SSE, AVX, and the three of AVX-512 (SDM vol 1, 13.1). The kernel's XCR0 allows no more. */

@@ -1,24 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cr.h"
 
-#define CR0_PE (UINT64_C(1) << 0)
-#define CR0_MP (UINT64_C(1) << 1)
-#define CR0_EM (UINT64_C(1) << 2)
-#define CR0_TS (UINT64_C(1) << 3)
+#include "lib/registers.h"
+
 #define CR0_ET (UINT64_C(1) << 4)
-#define CR0_NW (UINT64_C(1) << 29)
-#define CR0_CD (UINT64_C(1) << 30)
-#define CR0_PG (UINT64_C(1) << 31)
 #define CR0_KNOWN UINT64_C(0xe005003f)
 #define CR0_LMSW (CR0_PE | CR0_MP | CR0_EM | CR0_TS)
 
-#define CR4_PAE (UINT64_C(1) << 5)
 /* What belongs to the features that the CPUID policy shows: all up to PCE but MCE, then OSFXSR,
  * OSXMMEXCPT, UMIP, FSGSBASE, OSXSAVE, SMEP and SMAP. */
 #define CR4_SHOWN UINT64_C(0x350fbf)
 
-#define EFER_LME (UINT64_C(1) << 8)
-#define EFER_LMA (UINT64_C(1) << 10)
 #define CS_LONG 0x200u /* L, in vcpu_segment.attributes */
 #define CR3_RESERVED (UINT64_C(0xfff) << 52)
 

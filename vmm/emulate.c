@@ -6,10 +6,10 @@
  */
 #include "arithmetic.h"
 #include "emulate_parts.h"
+#include "lib/registers.h"
 
 #define RF 0x10000u
 
-#define EFER_LMA (UINT64_C(1) << 10)
 #define SEGMENT_LONG 0x200u /* L and D/B, in vcpu_segment.attributes */
 #define SEGMENT_BIG 0x400u
 

@@ -6,6 +6,7 @@
 #include "cr.h"
 #include "msr.h"
 #include "report.h"
+#include "lib/registers.h"
 #include "vm.h"
 
 /* ---- CPUID -------------------------------------------------------------------------------- */
@@ -95,8 +96,6 @@ void exit_msr_write(struct vcpu *vcpu)
 /* ---- Control registers -------------------------------------------------------------------- */
 
 #define CR0_LMSW 0xfu
-#define CR0_PE 0x1u
-#define CR0_TS 0x8u
 
 /* What the hardware says of the access, or the instruction itself where it does not. */
 static struct cr_access find_cr_access(struct vcpu *vcpu)

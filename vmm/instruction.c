@@ -40,6 +40,10 @@ void exit_memory(struct vcpu *vcpu)
     struct vcpu_state *state = vcpu->state;
     uint64_t gpa = state->exit.memory.gpa;
 
+    if ((state->exit.memory.access & MEM_WRITE) &&
+        machine_refuses_write(&vcpu->vm->machine, gpa)) {
+        return;
+    }
     vcpu_need(vcpu, STATE_IP | STATE_RSP | STATE_CONTROL | STATE_CODE);
     if (state->exit.memory.access & MEM_EXECUTE) {
         report_fatal(vcpu, "it executes where there is no RAM");

@@ -59,6 +59,44 @@ static struct irq_line wire(struct machine *machine, unsigned input)
     return (struct irq_line){ .set = pic_set_irq, .controller = &machine->pic, .input = input };
 }
 
+/* ---- Shared memory ------------------------------------------------------------------------ */
+
+static void request_violation(struct machine *machine, uint64_t gpa)
+{
+    machine->request = VM_VIOLATION;
+    machine->end_code = gpa;
+}
+
+/* The hardware makes the guest's accesses. Here come those of instructions that are emulated,
+ * because their other operand is a device, or because they run over the memory's edge. */
+static void shared_access(void *device, struct access *access)
+{
+    struct shared_memory *shared = device;
+    uint8_t *place = shared->range.host + access->offset;
+
+    if (!access->write) {
+        access->value = 0;
+        __builtin_memcpy(&access->value, place, access->size);
+    } else if (shared->writable) {
+        __builtin_memcpy(place, &access->value, access->size);
+    } else {
+        request_violation(shared->machine, shared->range.gpa + access->offset);
+    }
+}
+
+bool machine_refuses_write(struct machine *machine, uint64_t gpa)
+{
+    for (unsigned i = 0; i < machine->setup.shared_count; i++) {
+        const struct shared_memory *shared = &machine->setup.shared[i];
+
+        if (!shared->writable && guest_ram_at(&shared->range, gpa, 1)) {
+            request_violation(machine, gpa);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- The buses ---------------------------------------------------------------------------- */
 
 static bool attach_ports(struct machine *machine)
@@ -96,16 +134,28 @@ static bool attach_ports(struct machine *machine)
     return true;
 }
 
+static bool attach_outside_ram(struct machine *machine, struct bus_range range)
+{
+    return range.base >= machine->setup.ram.size && bus_attach(&machine->memory, range);
+}
+
 static bool attach_memory(struct machine *machine)
 {
     uint64_t base = machine->setup.config->uart_mmio;
 
-    if (base == 0) {
-        return true;
+    for (unsigned i = 0; i < machine->setup.shared_count; i++) {
+        struct shared_memory *shared = &machine->setup.shared[i];
+        const struct guest_ram *range = &shared->range;
+
+        shared->machine = machine;
+        if (!attach_outside_ram(machine, (struct bus_range){ shared->name, range->gpa, range->size,
+                                                             shared_access, shared })) {
+            return false;
+        }
     }
-    return base >= machine->setup.ram.size &&
-           bus_attach(&machine->memory,
-                      (struct bus_range){ "UART", base, 8, uart_access, &machine->uart });
+    return base == 0 ||
+           attach_outside_ram(machine, (struct bus_range){ "UART", base, 8, uart_access,
+                                                           &machine->uart });
 }
 
 /* ---- Life --------------------------------------------------------------------------------- */

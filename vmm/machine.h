@@ -6,6 +6,7 @@
  * as it is.
  */
 #include "abi/config.h"
+#include "abi/info.h"
 #include "boot.h"
 #include "bus.h"
 #include "clock.h"
@@ -19,10 +20,20 @@
 #include "dev/rtc.h"
 #include "dev/uart.h"
 
+/* Memory outside the RAM that other partitions have too, in the same or in another place. */
+struct shared_memory {
+    const char *name;
+    struct guest_ram range; /* whole pages */
+    bool writable;          /* otherwise a write is the end of the VM */
+    struct machine *machine; /* filled by machine_init */
+};
+
 /* What a machine is made from. */
 struct machine_setup {
     const struct vm_config *config;
     struct guest_ram ram; /* at guest-physical 0, zero */
+    struct shared_memory shared[PARTITION_PORTS_MAX];
+    unsigned shared_count;
     struct boot_image kernel;
     struct boot_image initrd;
     tsc_time (*read_tsc)(void);
@@ -31,7 +42,12 @@ struct machine_setup {
 };
 
 /* What the guest asked a device for, to be heeded by the run loop. */
-enum vm_request { VM_GOES_ON, VM_RESTART, VM_END };
+enum vm_request {
+    VM_GOES_ON,
+    VM_RESTART,
+    VM_END,
+    VM_VIOLATION, /* it wrote to shared memory that it may only read */
+};
 
 struct machine {
     struct machine_setup setup;
@@ -51,7 +67,7 @@ struct machine {
     struct exit_port exit_port;
 
     enum vm_request request;
-    uint64_t end_code; /* of VM_END */
+    uint64_t end_code; /* of VM_END; of VM_VIOLATION the guest-physical address */
 };
 
 /*
@@ -61,8 +77,13 @@ struct machine {
  */
 bool machine_init(struct machine *machine, const struct machine_setup *setup);
 
-/* RESET: RAM is zeroed, the devices are as after power-on, but clock and date go on. */
+/* RESET: RAM is zeroed, the devices are as after power-on, but clock and date go on. Shared memory
+ * is not touched. */
 void machine_reset(struct machine *machine);
+
+/* The guest writes to an address: true when that is shared memory that it may only read, which is
+ * requested to be its end then. */
+bool machine_refuses_write(struct machine *machine, uint64_t gpa);
 
 /* Loads the guest's images. NULL, or what is wrong. */
 const char *machine_load(struct machine *machine, struct boot_entry *entry);

@@ -66,11 +66,29 @@ static uint64_t date_now(void)
     return info->boot_epoch_s + ms / 1000;
 }
 
+/* The memory that the partition shares with others. */
+static void find_shared(struct machine_setup *setup)
+{
+    const struct partition_info *info = PARTITION_INFO;
+
+    for (uint32_t i = 0; i < info->port_count && i < PARTITION_PORTS_MAX; i++) {
+        const struct partition_port *port = &info->port[i];
+
+        if (port->kind == CHANNEL_MEMORY) {
+            setup->shared[setup->shared_count++] = (struct shared_memory){
+                .name = port->name,
+                .range = { port->gpa, port->memory_size, (uint8_t *)port->address },
+                .writable = port->source,
+            };
+        }
+    }
+}
+
 /* ---- The VM ------------------------------------------------------------------------------- */
 
 static void make_machine(struct vm *vm)
 {
-    const struct machine_setup setup = {
+    struct machine_setup setup = {
         .config = &vm_config,
         .ram = { .gpa = 0, .size = PARTITION_INFO->ram_size, .host = (uint8_t *)VMM_RAM_BASE },
         .kernel = module(0),
@@ -85,15 +103,25 @@ static void make_machine(struct vm *vm)
     console->notify = notify_console;
     console->wait = wait_for_console;
     console->owner = &vm->vcpu[0];
+    find_shared(&setup);
     if (!machine_init(&vm->machine, &setup)) {
         report_unloadable(&vm->vcpu[0], "two of its devices have the same address");
     }
 }
 
-/* The guest's RAM is all of guest-physical space that translates; the rest exits. */
+static void map_guest(struct vm *vm, const struct guest_ram *range, unsigned rights)
+{
+    if (sys_vm_map(range->gpa, (uint64_t)range->host, range->size, rights) != STATUS_OK) {
+        report_unloadable(&vm->vcpu[0],
+                          "its memory could not be mapped (kernel memory of the partition)");
+    }
+}
+
+/* The guest's RAM and what it shares with others is all of guest-physical space that translates;
+ * the rest exits. */
 static void make_vm(struct vm *vm)
 {
-    const struct guest_ram *ram = &vm->machine.setup.ram;
+    const struct machine_setup *setup = &vm->machine.setup;
     int64_t status = sys_vm_create();
 
     if (status == STATUS_UNSUPPORTED) {
@@ -102,9 +130,11 @@ static void make_vm(struct vm *vm)
     if (status != STATUS_OK) {
         report_unloadable(&vm->vcpu[0], "the kernel made no VM");
     }
-    if (sys_vm_map(ram->gpa, VMM_RAM_BASE, ram->size, MEM_ALL) != STATUS_OK) {
-        report_unloadable(&vm->vcpu[0],
-                          "its memory could not be mapped (kernel memory of the partition)");
+    map_guest(vm, &setup->ram, MEM_ALL);
+    for (unsigned i = 0; i < setup->shared_count; i++) {
+        const struct shared_memory *shared = &setup->shared[i];
+
+        map_guest(vm, &shared->range, shared->writable ? MEM_READ | MEM_WRITE : MEM_READ);
     }
 }
 

@@ -6,6 +6,8 @@
  */
 #include "msr.h"
 
+#include "lib/registers.h"
+
 enum msr_kind {
     MSR_STATE,    /* a field of the vCPU's state; the write is checked by .check */
     MSR_EFER,
@@ -72,12 +74,7 @@ static const struct msr_rule policy[] = {
     { 0xc0011029, .vendor = AMD, .kind = MSR_IGNORE, .value = 2 },     /* DE_CFG: LFENCE serializes */
 };
 
-#define EFER_SCE (1u << 0)
-#define EFER_LME (1u << 8)
-#define EFER_LMA (1u << 10)
-#define EFER_NXE (1u << 11)
 #define EFER_GUEST (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
-#define CR0_PG (1u << 31)
 
 const struct msr_rule *msr_find(uint32_t index, bool intel)
 {

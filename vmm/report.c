@@ -147,6 +147,16 @@ _Noreturn void report_fatal(struct vcpu *vcpu, const char *reason)
     die(vcpu);
 }
 
+/* Shared memory is below 4 GiB: the address has room in the code. */
+_Noreturn void report_violation(struct vcpu *vcpu, uint64_t gpa)
+{
+    hold(vcpu);
+    LINE(vcpu, "%s dies: it writes to 0x%lx, shared memory that it may only read", name_of(vcpu),
+         gpa);
+    report_registers(vcpu);
+    end(vcpu, HEALTH_END_CODE(HEALTH_MEMORY_VIOLATION, gpa));
+}
+
 _Noreturn void report_fatal_exit(struct vcpu *vcpu)
 {
     const struct vcpu_exit *exit = &vcpu->state->exit;

@@ -24,6 +24,8 @@ _Noreturn void report_end(struct vcpu *vcpu, uint64_t code);
 _Noreturn void report_fatal_exit(struct vcpu *vcpu);
 /* The same with a reason of the caller's. */
 _Noreturn void report_fatal(struct vcpu *vcpu, const char *reason);
+/* The guest wrote to that guest-physical address of shared memory, which it may only read. */
+_Noreturn void report_violation(struct vcpu *vcpu, uint64_t gpa);
 /* The images cannot be loaded. */
 _Noreturn void report_unloadable(struct vcpu *vcpu, const char *error);
 /* The kernel refused a call that should work. */

@@ -237,6 +237,8 @@ static void heed_request(struct vcpu *vcpu)
         break;
     case VM_END:
         report_end(vcpu, machine->end_code);
+    case VM_VIOLATION:
+        report_violation(vcpu, machine->end_code);
     case VM_GOES_ON:
         break;
     }

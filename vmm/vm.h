@@ -13,6 +13,7 @@
 #include "abi/vcpu.h"
 #include "code.h"
 #include "cpuid.h"
+#include "lib/registers.h"
 #include "lock.h"
 #include "machine.h"
 
@@ -63,7 +64,6 @@ struct vm {
 #define VECTOR_GP 13u
 #define VECTOR_PF 14u
 
-#define RFLAGS_IF (1u << 9)
 #define RFLAGS_RF (1u << 16)
 
 /* The VM's lock, taken by the handler of that vCPU, which does not run. */

@@ -467,13 +467,13 @@ static void try_task(task_id id, uint64_t heap)
 {
     uint64_t place = PARTITION_INFO->priority | (uint64_t)thread_first_processor() << 8;
 
-    REFUSED_AT("another's status", id, SYS_TASK_STATUS, id);
     REFUSED_AT("stopping another", id, SYS_TASK_STOP, id);
     REFUSED_AT("destroying another", id, SYS_TASK_DESTROY, id);
     REFUSED_AT("mapping into another", id, SYS_MEM_MAP, id, heap, NOBODYS, PAGE_SIZE, MEM_READ);
     REFUSED_AT("giving another a right", id, SYS_RIGHT_GIVE, id, RIGHT_PEER, 1, 1);
     REFUSED_AT("taking another's right", id, SYS_RIGHT_TAKE, id, RIGHT_PORT, 0, PORT_COUNT);
     if (!is_own_task(id)) {
+        REFUSED_AT("another's status", id, SYS_TASK_STATUS, id);
         REFUSED_AT("revoking from another", id, SYS_MEM_REVOKE, id, heap, PAGE_SIZE);
         REFUSED_AT("a thread in another", id, SYS_THREAD_CREATE, id, USER_IMAGE_BASE, NOBODYS,
                    place);

@@ -1,24 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Random system calls with random arguments: some as they should be, some with one argument
- * spoiled, some without any sense. Children of its own are its victims, their threads begin
- * anywhere; where the machine has virtualization, VMs and vCPUs too, with random memory and state.
- * At its end it removes its children, and prints how often each call gave each status.
+ * spoiled, some without any sense. They are made in child tasks that live one after the other
+ * (life.h): children of theirs are the victims, whose threads begin anywhere; where the machine
+ * has virtualization, VMs and vCPUs too, with random memory and state. Each life ends as it is, and
+ * not a page of kernel memory may be missing then. At the end it prints how often each call gave
+ * each status; every one that docs/interface.md tells has to come, and no other.
  *
  *   calls=N   100000
+ *   life=N    calls in one life; 20000
+ *   quota=N   pages of kernel memory of one life; 400
  *   seed=N    1
- *   port=N    an I/O port that it holds; none
- *   irq=N     an interrupt line that it holds; none
- *   slots     first makes tasks until there are no more names, or no more memory for them
+ *   port=N    an I/O port that it holds, with the three behind it; none
+ *   irq=N     an interrupt line that it holds, and
+ *   line=N    another, which the board does not have
+ *   names     at the beginning and at the end makes tasks until there are no more names
  *
- * It leaves alone what it stands on: its image, its stacks, its own end.
+ * A life leaves alone what it stands on: its image, its stacks, its own end. When all is over, who
+ * listens at its port "done" is told.
  */
 #include "abi/vcpu.h"
 #include "arguments.h"
-#include "child.h"
+#include "chance.h"
 #include "clock.h"
+#include "corners.h"
 #include "heap.h"
+#include "life.h"
+#include "port.h"
 #include "print.h"
+#include "tally.h"
 #include "thread.h"
 
 #define CHILDREN 6u
@@ -31,64 +41,18 @@
 #define CHILD_STACK 0x0000500010000000UL /* top of the one stack that its threads share */
 #define SOON 3000u           /* ticks of a wait */
 #define REVOKE_MAX 0x8000u   /* bytes */
-#define STATUSES 14u
-#define CALLS (SYSCALL_COUNT + 1u) /* the last row: numbers of no call */
-
-static uint64_t counts[CALLS][STATUSES];
-static uint64_t other_statuses;
-static uint64_t seed;
+#define NAMES_QUOTA 2400u    /* pages: as many tasks as there are names */
+#define SCRATCH_SIZE (2 * CORNER_PIECE)
+#define STACK_SIZE 0x1000u
 
 static task_id child[CHILDREN];     /* 0: none */
 static unsigned child_priority[CHILDREN];
 static thread_id thread[NAMES];     /* of children, living and dead */
 static unsigned next_thread;
-static thread_id self, server, sink, vcpu[VCPUS];
+static thread_id self, server, sink, far, vcpu[VCPUS]; /* far: on another processor, or 0 */
 static thread_id caller;            /* who waits for an answer of ours */
 static unsigned own_threads;
-static uint64_t scratch, scratch_size; /* of the heap: what is given, taken and unmapped */
-
-/* ---- Chance ---------------------------------------------------------------------------------- */
-
-/* Marsaglia's xorshift64* */
-static uint64_t any(void)
-{
-    seed ^= seed >> 12;
-    seed ^= seed << 25;
-    seed ^= seed >> 27;
-    return seed * 0x2545f4914f6cdd1dUL;
-}
-
-static uint64_t below(uint64_t limit)
-{
-    return (any() >> 20) % limit;
-}
-
-static bool once_in(uint64_t n)
-{
-    return below(n) == 0;
-}
-
-/* What breaks programs. */
-static uint64_t wild(void)
-{
-    static const uint64_t edges[] = {
-        0, 1, 2, 7, 8, 0x1000, 0x400000, USER_TOP, USER_TOP - PAGE_SIZE, USER_KERNEL_INFO,
-        USER_PARTITION_INFO, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 0x7fffffffffff,
-        0x800000000000, 0xffff800000000000, 0xffffffff80200000, INT64_MAX, UINT64_MAX,
-        UINT64_MAX - 0xfff, SIGMA0_PHYSICAL, 0x10001, 0x10002,
-    };
-
-    switch (below(4)) {
-    case 0:
-        return edges[below(sizeof(edges) / sizeof(edges[0]))];
-    case 1:
-        return below(70);
-    case 2:
-        return any() >> below(64) & ~0xfffUL;
-    default:
-        return any() >> below(64);
-    }
-}
+static uint64_t scratch; /* of the heap: what is given, taken and unmapped */
 
 /* ---- Sensible arguments ---------------------------------------------------------------------- */
 
@@ -99,7 +63,9 @@ static task_id some_child(void)
 
 static thread_id some_thread(void)
 {
-    switch (below(6)) {
+    switch (below(7)) {
+    case 6:
+        return far;
     case 0:
         return server;
     case 1:
@@ -127,7 +93,7 @@ static uint64_t some_size(void)
 
 static uint64_t some_scratch(void)
 {
-    return scratch + below(scratch_size / PAGE_SIZE) * PAGE_SIZE;
+    return scratch + below(SCRATCH_SIZE / PAGE_SIZE) * PAGE_SIZE;
 }
 
 static uint64_t some_place(void)
@@ -143,6 +109,18 @@ static uint64_t some_rights(void)
 static tsc_time some_deadline(void)
 {
     return once_in(3) ? TSC_NOW : clock_now() + below(SOON);
+}
+
+static unsigned some_processor(void)
+{
+    unsigned last = 31u - (unsigned)__builtin_clz(PARTITION_INFO->processors);
+
+    return once_in(4) ? last : thread_first_processor();
+}
+
+static uint64_t some_line(void)
+{
+    return argument_number(once_in(2) ? "irq" : "line", below(IRQ_LINES));
 }
 
 /* Below ours, if there are any: what it does not leave is lost. */
@@ -245,7 +223,7 @@ static void fill_quick(enum syscall number, uint64_t arg[6])
         break;
     case SYS_PORT_READ:
     case SYS_PORT_WRITE:
-        arg[0] = argument_number("port", below(PORT_COUNT));
+        arg[0] = argument_number("port", below(PORT_COUNT)) + below(4);
         arg[1] = 1;
         break;
     default:
@@ -268,9 +246,9 @@ static void fill_task(enum syscall number, uint64_t arg[6])
         arg[0] = some_child();
         arg[1] = some_entry();
         arg[2] = once_in(4) ? some_place() : CHILD_STACK - 8;
-        arg[3] = some_priority() | (uint64_t)thread_first_processor() << 8;
+        arg[3] = some_priority() | (uint64_t)some_processor() << 8;
         arg[4] = once_in(2) ? self : server;
-        arg[5] = once_in(10) ? 0 : self;
+        arg[5] = arg[3] >> 8 != thread_first_processor() || once_in(10) ? 0 : self;
         break;
     default:
         arg[0] = some_child();
@@ -293,12 +271,12 @@ static void fill_memory(enum syscall number, uint64_t arg[6])
         arg[2] = some_size();
         if (once_in(20)) {
             arg[0] = 0;
-            arg[1] = scratch + scratch_size / 2 + below(scratch_size / 4 / PAGE_SIZE) * PAGE_SIZE;
+            arg[1] = scratch + SCRATCH_SIZE / 2 + below(SCRATCH_SIZE / 4 / PAGE_SIZE) * PAGE_SIZE;
         }
         break;
     default: /* SYS_MEM_REVOKE */
         arg[0] = once_in(3) ? 0 : some_child();
-        arg[1] = some_scratch();
+        arg[1] = once_in(50) ? VMM_STATE_BASE : some_scratch();
         arg[2] = some_size();
         arg[3] = arg[4] = 0;
     }
@@ -309,7 +287,7 @@ static void fill_right(enum syscall number, uint64_t arg[6])
     arg[0] = some_child();
     arg[1] = once_in(3) ? RIGHT_PEER : once_in(2) ? RIGHT_IRQ : RIGHT_PORT;
     arg[2] = arg[1] == RIGHT_PORT  ? argument_number("port", 0x80)
-             : arg[1] == RIGHT_IRQ ? argument_number("irq", 20)
+             : arg[1] == RIGHT_IRQ ? some_line()
                                    : some_child() & 0xffff;
     arg[3] = 1;
     if (number == SYS_RIGHT_TAKE && once_in(4)) {
@@ -348,7 +326,7 @@ static void fill(enum syscall number, uint64_t arg[6])
     } else if (number == SYS_RIGHT_GIVE || number == SYS_RIGHT_TAKE) {
         fill_right(number, arg);
     } else if (number == SYS_IRQ_LISTEN || number == SYS_IRQ_DONE) {
-        arg[0] = argument_number("irq", below(IRQ_LINES));
+        arg[0] = some_line();
         arg[1] = 1UL << 8;
     } else if (number >= SYS_VM_CREATE) {
         fill_vm(number, arg);
@@ -371,8 +349,8 @@ static bool is_child(uint64_t id)
 static bool touches_own(uint64_t address, uint64_t size)
 {
     uint64_t end = address + size;
-    bool inside = address >= scratch && address < scratch + scratch_size && end >= address &&
-                  end <= scratch + scratch_size;
+    bool inside = address >= scratch && address < scratch + SCRATCH_SIZE && end >= address &&
+                  end <= scratch + SCRATCH_SIZE;
 
     return !inside;
 }
@@ -437,17 +415,6 @@ static bool make_safe(enum syscall number, uint64_t arg[6])
 
 /* ---- What came of it ------------------------------------------------------------------------- */
 
-static void count(uint64_t number, int64_t status)
-{
-    uint64_t index = 0 - (uint64_t)status;
-
-    if (index < STATUSES) {
-        counts[number < SYSCALL_COUNT ? number : SYSCALL_COUNT][index]++;
-    } else {
-        other_statuses++;
-    }
-}
-
 static void remember_thread(thread_id id)
 {
     thread[next_thread++ % NAMES] = id;
@@ -459,10 +426,10 @@ static void furnish(task_id id)
     const uint64_t text = USER_IMAGE_BASE;
 
     for (uint64_t page = 0; page < 8; page++) {
-        count(SYS_MEM_MAP, sys_mem_map(id, text + page * PAGE_SIZE, text + page * PAGE_SIZE,
+        tally(SYS_MEM_MAP, sys_mem_map(id, text + page * PAGE_SIZE, text + page * PAGE_SIZE,
                                        PAGE_SIZE, MEM_READ | MEM_EXECUTE));
     }
-    count(SYS_MEM_MAP, sys_mem_map(id, scratch, CHILD_STACK - PAGE_SIZE, PAGE_SIZE,
+    tally(SYS_MEM_MAP, sys_mem_map(id, scratch, CHILD_STACK - PAGE_SIZE, PAGE_SIZE,
                                    MEM_READ | MEM_WRITE));
 }
 
@@ -478,8 +445,8 @@ static void new_child(task_id id, uint64_t priority)
             return;
         }
     }
-    count(SYS_TASK_STOP, sys_task_stop(id));
-    count(SYS_TASK_DESTROY, sys_task_destroy(id));
+    tally(SYS_TASK_STOP, sys_task_stop(id));
+    tally(SYS_TASK_DESTROY, sys_task_destroy(id));
 }
 
 static void forget_child(task_id id)
@@ -550,12 +517,12 @@ static void end_by_itself(enum syscall number)
         .processor = thread_first_processor(),
     };
 
-    if (sys_task_status(id, &before) != STATUS_OK || before.state != TASK_RUNS) {
+    if (!id || sys_task_status(id, &before) != STATUS_OK || before.state != TASK_RUNS) {
         return;
     }
     int64_t status = sys_thread_create(id, &parameters, &made);
 
-    count(SYS_THREAD_CREATE, status);
+    tally(SYS_THREAD_CREATE, status);
     if (status != STATUS_OK) {
         return;
     }
@@ -568,7 +535,7 @@ static void end_by_itself(enum syscall number)
                      : after.state == TASK_RUNS && sys_event_signal(made, 1) == STATUS_BAD_ID;
 
     if (ended) {
-        count(number, STATUS_OK);
+        tally(number, STATUS_OK);
     }
 }
 
@@ -632,105 +599,146 @@ static void one_call(void)
     const struct syscall_frame before = frame;
     int64_t status = syscall_full(number, &frame);
 
-    count(number, status);
+    tally(number, status);
     if (status == STATUS_OK) {
         note_result((enum syscall)number, &before, &frame);
     }
 }
 
-/* ---- Beginning and end ----------------------------------------------------------------------- */
+/* ---- A life ---------------------------------------------------------------------------------- */
 
-static void prepare(void)
+/* Waits for calls, and holds the first line in every second life. */
+static void serve_lines(uint64_t number)
 {
-    const struct thread_setup servant = {.run = serve, .processor = thread_first_processor()};
-    const struct thread_setup waiting = {.run = keep_waiting,
-                                         .processor = thread_first_processor()};
-
-    seed = argument_number("seed", 1) * 0x9e3779b97f4a7c15UL | 1;
-    native_must("a thread", thread_start(&servant, &server));
-    native_must("a thread", thread_start(&waiting, &sink));
-    self = thread_self();
-    scratch_size = heap_left() / 2 & ~(2 * PAGE_SIZE - 1);
-    scratch = (uint64_t)heap_pages(scratch_size);
-    clock_sleep(clock_now() + clock_ticks(1000000));
+    if (number % 2 && argument_given("irq")) {
+        tally(SYS_IRQ_LISTEN, sys_irq_listen((uint32_t)argument_number("irq", 0), 1UL << 9));
+    }
+    serve(0);
 }
 
-/* As many tasks as there can be. */
-static void use_all_names(void)
+static thread_id begin_thread(void (*entry)(uint64_t), uint64_t argument, unsigned processor,
+                              const uint8_t *top)
 {
-    task_id *made = heap_pages(0x1000);
-    const struct task_parameters parameters = {
-        .quota = 8,
-        .processors = PARTITION_INFO->processors,
-        .time_partition = PARTITION_INFO->time_partition,
+    const struct thread_parameters parameters = {
+        .entry = (uint64_t)entry,
+        .stack = (uint64_t)top - 8,
         .priority = PARTITION_INFO->priority,
+        .processor = processor,
+        .argument = argument,
     };
-    uint64_t tasks = 0;
+    thread_id id;
 
-    for (int64_t status = STATUS_OK; status == STATUS_OK && tasks < 0x1000 / sizeof(task_id);) {
-        status = sys_task_create(&parameters, &made[tasks]);
-        count(SYS_TASK_CREATE, status);
-        tasks += status == STATUS_OK;
-    }
-    for (uint64_t i = 0; i < tasks; i++) {
-        count(SYS_TASK_STOP, sys_task_stop(made[i]));
-        count(SYS_TASK_DESTROY, sys_task_destroy(made[i]));
-    }
-    print("random: %lu tasks at once\n", tasks);
+    tally(SYS_THREAD_CREATE, sys_thread_create_from(0, &parameters, &id, &self));
+    return id;
 }
 
-static void remove_children(void)
+static void begin(uint64_t number)
 {
-    for (unsigned i = 0; i < CHILDREN; i++) {
-        if (child[i]) {
-            native_must("removing a child", child_remove(child[i]));
-        }
+    static uint8_t stacks[3][STACK_SIZE] __attribute__((aligned(16)));
+    unsigned first = thread_first_processor();
+    unsigned last = 31u - (unsigned)__builtin_clz(PARTITION_INFO->processors);
+
+    memory_set(child, 0, sizeof(child));
+    memory_set(thread, 0, sizeof(thread));
+    memory_set(vcpu, 0, sizeof(vcpu));
+    caller = far = 0;
+    own_threads = 0;
+    server = begin_thread(serve_lines, number, first, stacks[0] + STACK_SIZE);
+    sink = begin_thread(keep_waiting, 0, first, stacks[1] + STACK_SIZE);
+    if (last != first) {
+        far = begin_thread(keep_waiting, 0, last, stacks[2] + STACK_SIZE);
     }
+    sys_ipc_wait(clock_now() + clock_ticks(1000000));
 }
 
-static const char *const names[CALLS] = {
-    "IPC_SEND", "IPC_WAIT", "IPC_CALL", "IPC_REPLY_WAIT", "EVENT_SIGNAL", "VCPU_RUN",
-    "VCPU_STATE_GET", "VCPU_STATE_SET", "VCPU_RECALL", "PORT_READ", "PORT_WRITE",
-    "CONSOLE_WRITE", "CONSOLE_READ", "CONSOLE_LISTEN", "MACHINE_END", "SCHEDULE_SET",
-    "TASK_CREATE", "TASK_END", "TASK_STOP", "TASK_DESTROY", "TASK_STATUS", "THREAD_CREATE",
-    "THREAD_END", "MEM_MAP", "MEM_UNMAP", "MEM_REVOKE", "RIGHT_GIVE", "RIGHT_TAKE", "IRQ_LISTEN",
-    "IRQ_DONE", "VM_CREATE", "VM_MAP", "VM_UNMAP", "VCPU_CREATE", "no call",
-};
-_Static_assert(SYS_VCPU_CREATE == 33 && SYS_THREAD_END == 22 && SYS_PORT_WRITE == 10, "names");
+/* The statuses of these calls are tallied too, whether there is virtualization or not. */
+static void visit_corners(void)
+{
+    if (KERNEL_INFO->virt_caps & VIRT_PRESENT) {
+        corners_of_vm(scratch);
+    }
+    corners_of_memory(scratch);
+    corner_of_threads();
+    corner_of_ending();
+}
+
+static void live(uint64_t number)
+{
+    uint64_t end = tally_calls() + argument_number("life", 20000);
+    uint64_t all = argument_number("calls", 100000);
+
+    begin(number);
+    if (once_in(2) || number == 0) {
+        visit_corners();
+    }
+    while (tally_calls() < end && tally_calls() < all) {
+        one_call();
+    }
+    sys_task_end(0);
+}
+
+static void live_on_names(uint64_t unused)
+{
+    (void)unused;
+    sys_task_end(corner_of_names());
+}
+
+/* ---- The program ----------------------------------------------------------------------------- */
+
+static uint64_t count_names(void)
+{
+    const struct life life = {.run = live_on_names, .quota = NAMES_QUOTA};
+
+    return argument_given("names") ? life_run(&life) : 0;
+}
+
+static void tell_done(void)
+{
+    const uint64_t one = 1;
+    struct port port;
+
+    if (port_find("done", &port) == STATUS_OK) {
+        native_must("port done", sampling_write(&port, &one, sizeof(one)));
+    }
+}
 
 static uint64_t report(void)
 {
-    uint64_t all = other_statuses, good = 0;
+    uint32_t processors = PARTITION_INFO->processors;
+    const struct tally_scope scope = {
+        .virt = (KERNEL_INFO->virt_caps & VIRT_PRESENT) != 0,
+        .ports = argument_given("port"),
+        .irqs = argument_given("irq"),
+        .elsewhere = (processors & (processors - 1)) != 0,
+        .names = argument_given("names"),
+    };
 
-    for (unsigned i = 0; i < CALLS; i++) {
-        print("random: %s:", names[i]);
-        for (unsigned j = 0; j < STATUSES; j++) {
-            if (counts[i][j]) {
-                print(" %s %lu", status_name(-(int64_t)j), counts[i][j]);
-            }
-            all += counts[i][j];
-        }
-        print("\n");
-        good += counts[i][0];
-    }
-    print("random: %lu calls, %lu succeeded, %lu statuses there are not\n", all, good,
-          other_statuses);
-    return other_statuses;
+    return tally_report(&scope);
 }
 
 void native_main(void)
 {
-    uint64_t calls = argument_number("calls", 100000);
+    struct life life = {.run = live, .quota = argument_number("quota", 400)};
+    uint64_t names, lives = 0;
 
-    prepare();
-    if (argument_given("slots")) {
-        use_all_names();
-    }
-    for (uint64_t i = 0; i < calls; i++) {
-        one_call();
+    chance_init();
+    scratch = (uint64_t)heap_aligned(SCRATCH_SIZE, CORNER_PIECE);
+    life.memory = scratch;
+    life.size = SCRATCH_SIZE;
+    names = count_names();
+    uint64_t pages = life_pages();
+
+    for (; tally_calls() < argument_number("calls", 100000); lives++) {
+        life.argument = lives;
+        if (life_run(&life) != 0) {
+            native_fail("a life ended with a code", STATUS_OK);
+        }
     }
     uint64_t wrong = report();
+    uint64_t missing = names - count_names() + life_pages() - pages;
 
-    remove_children();
-    native_end(wrong ? 1 : 0);
+    print("random: %lu lives, %lu pages before and %lu after, %lu tasks at once, %lu missing\n",
+          lives, pages, life_pages(), names, missing);
+    tell_done();
+    native_end(wrong || missing ? 1 : 0);
 }

@@ -12,6 +12,12 @@
  * then the reader's, if there is one, at channel_writer_size() (lib/channel.h). A queue's ends
  * signal EVENT_PORT (abi/console.h) to partition_port.partner, the writer after each message, the
  * reader after each that it took. Sampling ports signal nothing: their readers have a period.
+ *
+ * Shared memory (CHANNEL_MEMORY) is a channel without any of that: memory_size bytes, which σ0
+ * zeroes before the first partition runs and never again, at USER_SHARED_BASE + i *
+ * USER_SHARED_STRIDE. An end that is no source has it read-only. Nobody is signalled; what the
+ * bytes mean is the ends' affair, and each has to expect any change at any time. A VMM maps it
+ * into its VM at partition_port.gpa, with the same rights and never to execute.
  */
 #include "abi/layout.h"
 #include "abi/types.h"

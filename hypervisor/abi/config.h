@@ -36,6 +36,7 @@ struct schedule {
 struct kernel_config {
     const char *name;        /* CONFIG_NAME */
     uint64_t memory_size;    /* bytes the kernel keeps for itself and all quotas */
+    uint64_t memory_base;    /* physical; 0: the highest place below 4 GiB that is free */
     uint32_t consoles;       /* enum console_device, or'ed */
     uint16_t serial_port;    /* base of the 16550 */
     uint32_t serial_baud;
@@ -69,6 +70,7 @@ struct port_config {
     const char *name;
     uint32_t channel; /* index in system_config.channel */
     bool source;      /* writes; false: reads */
+    uint64_t gpa;     /* of a shared memory at a VM: where the guest has it */
 };
 
 struct partition_config {
@@ -77,6 +79,7 @@ struct partition_config {
     const char *program;     /* boot module with the ELF image of its first task */
     const char *arguments;   /* text for a program, at most PARTITION_ARGUMENTS_MAX - 1 bytes */
     uint64_t ram_size;       /* bytes, multiple of 2 MiB; guest RAM of a VM, heap of a program */
+    uint64_t ram_base;       /* physical, one of system_config.fixed; 0: placed by σ0 */
     uint32_t kernel_quota;   /* pages of kernel memory */
     uint32_t priority;       /* highest of its threads; of its first */
     uint32_t processors;     /* bitmap; its first thread runs on the lowest */
@@ -98,6 +101,7 @@ struct partition_config {
 enum channel_kind {
     CHANNEL_SAMPLING = 1,
     CHANNEL_QUEUING = 2,
+    CHANNEL_MEMORY = 3, /* bare shared memory; several of its ends may be sources */
 };
 
 struct channel_config {
@@ -106,6 +110,15 @@ struct channel_config {
     uint32_t message_size;  /* bytes, at most */
     uint32_t message_count; /* of a queue; 1 for sampling */
     uint64_t refresh_ns;    /* sampling: older messages are not valid; 0: all are */
+    uint64_t memory_size;   /* of a shared memory, which has none of those: bytes, whole pages */
+    uint64_t base;          /* physical, one of system_config.fixed; 0: placed by σ0 */
+};
+
+/* Memory that has its place already: on a machine where it is not free nothing runs. */
+struct fixed_range {
+    const char *owner; /* for the console */
+    uint64_t base;     /* physical, whole pages */
+    uint64_t size;
 };
 
 struct system_config {
@@ -113,6 +126,8 @@ struct system_config {
     const struct partition_config *partition;
     uint32_t channel_count;
     const struct channel_config *channel;
+    uint32_t fixed_count;
+    const struct fixed_range *fixed; /* ascending, disjoint */
     uint8_t module_action[HEALTH_ERROR_COUNT]; /* errors that are no partition's */
     uint64_t frame_ns;       /* major frame of the schedule at boot; 0: none */
 };

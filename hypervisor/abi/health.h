@@ -32,8 +32,9 @@ enum health_action {
 /* The answer's a2: STATUS_OK, BAD_ARGUMENT (no such error), DENIED (not a partition's first
  * thread), BUSY (the one before has not been looked at yet). */
 
-/* A partition that ends because of one of these errors says so in the code of SYS_TASK_END:
- * the code proper stands in the low 32 bits. Without, it is HEALTH_PARTITION_ENDED. */
+/* A partition that ends because of one of these errors, or of MEMORY_VIOLATION, says so in the code
+ * of SYS_TASK_END: the code proper, or the address, stands in the low 32 bits. Without, it is
+ * HEALTH_PARTITION_ENDED. */
 #define HEALTH_END_CODE(error, code) (((uint64_t)(error) + 1) << 32 | (uint32_t)(code))
 
 /* One entry of the log. */

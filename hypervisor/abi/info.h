@@ -4,7 +4,7 @@
 #include "abi/types.h"
 
 #define KERNEL_INFO_MAGIC 0x74686365485034UL /* "4PHecht", little-endian */
-#define ABI_VERSION 2
+#define ABI_VERSION 3
 
 /* Mapped in every task at USER_KERNEL_INFO. */
 struct kernel_info {
@@ -70,8 +70,10 @@ struct partition_port {
     uint64_t address;       /* where the channel stands in the task's space */
     thread_id partner;      /* first thread at the other end: gets EVENT_PORT; 0: none */
     uint32_t reserved;
+    uint64_t memory_size;   /* of a shared memory, bytes */
+    uint64_t gpa;           /* of a shared memory at a VM: where its VMM has to map it */
 };
-_Static_assert(sizeof(struct partition_port) == 72, "abi");
+_Static_assert(sizeof(struct partition_port) == 88, "abi");
 
 /* Mapped in a partition's first task at USER_PARTITION_INFO, written by σ0. */
 #define PARTITION_MODULES_MAX 4u

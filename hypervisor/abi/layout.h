@@ -29,3 +29,6 @@
 /* Channels of a partition's ports, each at its own multiple. */
 #define USER_PORT_BASE 0x0000300000000000UL
 #define USER_PORT_STRIDE 0x0000000001000000UL
+/* The same for shared memory. */
+#define USER_SHARED_BASE 0x0000380000000000UL
+#define USER_SHARED_STRIDE 0x0000000040000000UL

@@ -71,8 +71,8 @@ enum syscall {
     /* a0 = child that has ended: gives back its kernel memory and that of all below it. In steps.
      * BUSY while it runs. Its memory, ports and interrupts are the caller's again. */
     SYS_TASK_DESTROY,
-    /* a0 = child → a0 = enum task_state, a1 = code, a2 = detail (faulting address or 0),
-     * a3 = pages of its quota in use */
+    /* a0 = own task or child → a0 = enum task_state, a1 = code, a2 = detail (faulting address or
+     * 0), a3 = pages of its quota in use */
     SYS_TASK_STATUS,
     /* a0 = own task or child, a1 = entry, a2 = stack pointer, a3 = priority 1..255 (at most the
      * task's) | processor << 8, a4 = argument in RDI, a5 = ThreadID of its exception handler, a
@@ -107,7 +107,7 @@ enum syscall {
     /* a0 = line that the calling thread listens to: unmasks it. */
     SYS_IRQ_DONE,
 
-    /* Hangs an empty guest-physical space on the caller's task. EXISTS, UNSUPPORTED. */
+    /* Hangs an empty guest-physical space on the caller's task. EXISTS. */
     SYS_VM_CREATE,
     /* a0 = gpa, a1 = source in the caller's space, a2 = size, a3 = rights. In steps. */
     SYS_VM_MAP,
@@ -120,6 +120,7 @@ enum syscall {
 
     SYSCALL_COUNT,
     SYSCALL_QUICK = SYS_CONSOLE_WRITE, /* the calls below this one */
+    SYSCALL_SIGMA0 = SYS_SCHEDULE_SET, /* from there to here: σ0 alone may make them */
 };
 
 /* What is passed on and taken back by number. A task holds what its parent gave and took not. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The calls that only σ0 may make: the board's console and power. */
+/* Calls that only σ0 may make (syscall.c): the board's console and power. */
 #include "kernel/calls.h"
 #include "kernel/ipc.h"
 #include "kernel/log.h"
@@ -25,9 +25,6 @@ struct thread *call_console_write(struct thread *self)
 {
     uint64_t *arg = self->arch.frame.arg, length = arg[0];
 
-    if (!task_is_sigma0(self->task)) {
-        return call_return(self, STATUS_DENIED);
-    }
     if (length < 1 || length > 5 * sizeof(uint64_t)) {
         return call_return(self, STATUS_BAD_ARGUMENT);
     }
@@ -39,9 +36,6 @@ struct thread *call_console_write(struct thread *self)
 
 struct thread *call_console_read(struct thread *self)
 {
-    if (!task_is_sigma0(self->task)) {
-        return call_return(self, STATUS_DENIED);
-    }
     int byte = arch_console_read();
 
     if (byte < 0) {
@@ -53,9 +47,6 @@ struct thread *call_console_read(struct thread *self)
 
 struct thread *call_console_listen(struct thread *self)
 {
-    if (!task_is_sigma0(self->task)) {
-        return call_return(self, STATUS_DENIED);
-    }
     listener.thread = self;
     listener.bits = self->arch.frame.arg[0];
     return call_return(self, STATUS_OK);
@@ -73,9 +64,6 @@ struct thread *call_machine_end(struct thread *self)
 {
     uint64_t how = self->arch.frame.arg[0];
 
-    if (!task_is_sigma0(self->task)) {
-        return call_return(self, STATUS_DENIED);
-    }
     if (how > MACHINE_RESET) {
         return call_return(self, STATUS_BAD_ARGUMENT);
     }

@@ -18,7 +18,7 @@ static enum status held_part(const struct task *source, uint64_t from, uint64_t 
     if (!arch_space_lookup(&source->space, from, &held)) {
         return STATUS_NOT_MAPPED;
     }
-    /* What the kernel shares with a task (state pages, information) is not the task's to give. */
+    /* What the kernel takes back by itself (state pages) is not the task's to give. */
     if ((rights & ~held.rights) != 0 || memory_owns(arch_pool_pointer(held.physical))) {
         return STATUS_DENIED;
     }

@@ -105,6 +105,11 @@ struct thread *sched_give_way(struct thread *self)
     if (turn_over) {
         ready_add(self);
     } else {
+        if (cpu->slice_end != TSC_NEVER) {
+            tsc_time now = arch_time();
+
+            self->turn_left = cpu->slice_end > now ? cpu->slice_end - now : 1;
+        }
         ready_add_front(self);
     }
     return thread_next(cpu);
@@ -135,9 +140,10 @@ void sched_set_timer(struct cpu *cpu)
     arch_timer_set(cpu, cpu->timer);
 }
 
-void sched_limit_turn(struct cpu *cpu)
+void sched_limit_turn(struct cpu *cpu, struct thread *thread)
 {
-    cpu->slice_end = arch_time() + cpu->slice_ticks;
+    cpu->slice_end = arch_time() + (thread->turn_left ? thread->turn_left : cpu->slice_ticks);
+    thread->turn_left = 0;
     sched_advance_timer(cpu, cpu->slice_end);
 }
 

@@ -40,8 +40,9 @@ static inline void sched_force(unsigned *top)
 {
     *top = TOP_FORCED;
 }
-/* Another thread waits for its turn on the running one's level: the turn has an end. */
-void sched_limit_turn(struct cpu *cpu);
+/* Another thread waits for its turn on the level of `thread`, which runs: its turn has an end. Who
+ * is preempted in it has the rest later, so that equals get theirs however often that happens. */
+void sched_limit_turn(struct cpu *cpu, struct thread *thread);
 /* Sets the timer to what comes first: a deadline, the end of the window or of the turn. */
 void sched_set_timer(struct cpu *cpu);
 /* The same when only `deadline` has been added. */

@@ -58,6 +58,9 @@ static __attribute__((noinline)) struct thread *slow_call(struct thread *self, u
     if (number >= SYSCALL_COUNT) {
         return call_return(self, STATUS_BAD_CALL);
     }
+    if (number <= SYSCALL_SIGMA0 && !task_is_sigma0(self->task)) {
+        return call_return(self, STATUS_DENIED);
+    }
     if (!kernel_lock(cpu)) {
         return thread_next(cpu);
     }
@@ -127,9 +130,6 @@ struct thread *call_schedule_set(struct thread *self)
 {
     struct arch_frame *frame = &self->arch.frame;
 
-    if (!task_is_sigma0(self->task)) {
-        return call_return(self, STATUS_DENIED);
-    }
     if (frame->arg[0] > UINT32_MAX) {
         return call_return(self, STATUS_BAD_ARGUMENT);
     }
@@ -180,9 +180,9 @@ struct thread *call_task_create(struct thread *self)
 struct thread *call_task_status(struct thread *self)
 {
     struct arch_frame *frame = &self->arch.frame;
-    const struct task *task = task_find((task_id)frame->arg[0]);
+    const struct task *task = frame->arg[0] ? task_find((task_id)frame->arg[0]) : self->task;
 
-    if (!task || task->parent != self->task) {
+    if (!task || !task_controls(self->task, task)) {
         return call_return(self, STATUS_BAD_ID);
     }
     frame->arg[0] = task->state;

@@ -143,7 +143,7 @@ void thread_wake(struct thread *thread)
     thread->state = THREAD_READY;
     ready_add(thread);
     if (thread->priority == cpu->current->priority && cpu->slice_end == TSC_NEVER) {
-        sched_limit_turn(cpu);
+        sched_limit_turn(cpu, cpu->current);
     }
 }
 
@@ -171,7 +171,7 @@ struct thread *thread_next(struct cpu *cpu)
     ready_remove(top);
     cpu->slice_end = TSC_NEVER;
     if (top->queue->level[top->priority].first) {
-        sched_limit_turn(cpu);
+        sched_limit_turn(cpu, top);
     }
     return top;
 }

@@ -44,6 +44,7 @@ struct thread {
     struct thread *next, *previous;   /* a ready queue, senders or callers: one at a time */
     struct thread *timeout_next, *timeout_previous;
     tsc_time deadline;
+    tsc_time turn_left;               /* of its turn, when it was preempted; 0: all of it */
 
     struct thread *partner;           /* THREAD_SENDING, THREAD_CALLING: the other side */
     struct thread_list senders;       /* who waits to send to this thread, first come first */

@@ -11,6 +11,11 @@ static inline void memory_copy(void *to, const void *from, size_t size)
     __builtin_memcpy(to, from, size);
 }
 
+static inline bool memory_equal(const void *a, const void *b, size_t size)
+{
+    return __builtin_memcmp(a, b, size) == 0;
+}
+
 static inline void memory_set(void *to, int byte, size_t size)
 {
     __builtin_memset(to, byte, size);

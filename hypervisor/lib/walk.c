@@ -1,15 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/walk.h"
 
-#define CR0_WP (UINT64_C(1) << 16)
-#define CR0_PG (UINT64_C(1) << 31)
-#define CR4_PSE (UINT64_C(1) << 4)
-#define CR4_PAE (UINT64_C(1) << 5)
-#define CR4_LA57 (UINT64_C(1) << 12)
-#define CR4_SMEP (UINT64_C(1) << 20)
-#define CR4_SMAP (UINT64_C(1) << 21)
-#define EFER_LMA (UINT64_C(1) << 10)
-#define EFER_NXE (UINT64_C(1) << 11)
+#include "lib/registers.h"
+
 #define RFLAGS_AC (UINT64_C(1) << 18)
 
 #define ENTRY_PRESENT UINT64_C(0x1)

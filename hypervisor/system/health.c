@@ -30,10 +30,19 @@ static bool may_raise(uint64_t error)
            error == HEALTH_VM_SHUTDOWN;
 }
 
+/* A VMM can end for what its guest did with memory. */
+static bool may_end_with(uint64_t error)
+{
+    return may_raise(error) || error == HEALTH_MEMORY_VIOLATION;
+}
+
 uint64_t health_end_code(const struct task_report *report)
 {
     uint64_t error = report->code >> 32;
 
+    if (error == HEALTH_MEMORY_VIOLATION + 1) {
+        return 1; /* what stands in the code is an address */
+    }
     return error != 0 && may_raise(error - 1) ? (uint32_t)report->code : report->code;
 }
 
@@ -47,7 +56,7 @@ bool health_of_end(const struct task_report *report, struct health_event *event)
         return true;
     case TASK_ENDED:
         *event = (struct health_event){HEALTH_PARTITION_ENDED, report->code};
-        if (error != 0 && may_raise(error - 1)) {
+        if (error != 0 && may_end_with(error - 1)) {
             *event = (struct health_event){(enum health_error)(error - 1), (uint32_t)report->code};
         }
         return true;

@@ -34,6 +34,20 @@ static void check_module(void)
     }
 }
 
+/* Before anything else is placed. */
+static void take_fixed_memory(void)
+{
+    for (uint32_t i = 0; i < system_config.fixed_count; i++) {
+        const struct fixed_range *range = &system_config.fixed[i];
+
+        if (!memory_take(range->base, range->size)) {
+            console_line("hecht: cannot start: %s: memory 0x%lx-0x%lx is not free on this "
+                         "machine\n", range->owner, range->base, range->base + range->size - 1);
+            sys_machine_end(MACHINE_OFF);
+        }
+    }
+}
+
 static void cannot_start(struct partition *partition, const char *error)
 {
     const struct health_event event = {HEALTH_CONFIGURATION, 0};
@@ -42,6 +56,17 @@ static void cannot_start(struct partition *partition, const char *error)
     partition_unmake(partition);
     partition->ended_badly = true;
     monitor_error(partition, &event, false);
+}
+
+/* Where it is that the build left to us. */
+static void tell_place(const struct partition *partition)
+{
+    const struct piece *ram = &partition->piece[PIECE_RAM];
+
+    if (ram->size > 0 && partition->config->ram_base == 0) {
+        console_line("memory: %s at 0x%lx-0x%lx\n", partition->config->name, ram->physical,
+                     ram->physical + ram->size - 1);
+    }
 }
 
 /* All memory is placed and filled before the first partition runs. */
@@ -59,6 +84,7 @@ static void start_partitions(const struct boot_info *boot)
         if (error) {
             cannot_start(&partitions[i], error);
         } else {
+            tell_place(&partitions[i]);
             partition_load(&partitions[i], boot, START_NORMAL);
         }
     }
@@ -81,6 +107,7 @@ void user_main(uint64_t argument)
 
     (void)argument;
     memory_setup(boot);
+    take_fixed_memory();
     check_module();
     if (!service_start() || !worker_start(boot, service_thread(), EVENT_REMADE)) {
         console_line("σ0: no memory for its own threads\n");

@@ -47,6 +47,20 @@ uint64_t memory_place(uint64_t size, uint64_t align)
     return 0;
 }
 
+bool memory_take(uint64_t base, uint64_t size)
+{
+    for (uint32_t i = 0; i < pool.count; i++) {
+        const struct boot_region *region = &pool.region[i];
+
+        if (base >= region->base && base - region->base <= region->size &&
+            region->size - (base - region->base) >= size) {
+            take(i, base, size);
+            return true;
+        }
+    }
+    return false;
+}
+
 uint64_t memory_left(void)
 {
     uint64_t left = 0;

@@ -30,9 +30,11 @@ static const struct boot_module *find_module(const struct boot_info *boot, const
 static bool place(struct partition *partition, unsigned number, uint64_t address, uint64_t size,
                   unsigned rights)
 {
-    uint64_t physical =
-        memory_place(size, number == PIECE_RAM ? LARGE_PAGE_SIZE : PAGE_SIZE);
+    uint64_t physical = number == PIECE_RAM ? partition->config->ram_base : 0;
 
+    if (physical == 0) {
+        physical = memory_place(size, number == PIECE_RAM ? LARGE_PAGE_SIZE : PAGE_SIZE);
+    }
     if (physical == 0) {
         return false;
     }

@@ -13,10 +13,20 @@
 /* The writer's part of each channel, with the reader's part behind it. */
 static uint64_t place[CHANNELS_MAX];
 
+static bool is_memory(uint32_t channel)
+{
+    return system_config.channel[channel].kind == CHANNEL_MEMORY;
+}
+
+/* All of it, of a shared memory. 0: there can be no such channel. */
 static uint64_t writer_size(uint32_t channel)
 {
     const struct channel_config *config = &system_config.channel[channel];
 
+    if (is_memory(channel)) {
+        return config->memory_size % PAGE_SIZE == 0 && config->memory_size <= USER_SHARED_STRIDE
+                   ? config->memory_size : 0;
+    }
     return channel_writer_size(config->kind, config->message_size, config->message_count);
 }
 
@@ -39,23 +49,33 @@ const char *ports_place(void)
     }
     for (uint32_t i = 0; i < system_config.channel_count; i++) {
         uint64_t size = writer_size(i) + reader_size(i);
+        uint64_t align = is_memory(i) && size >= LARGE_PAGE_SIZE ? LARGE_PAGE_SIZE : PAGE_SIZE;
 
-        place[i] = writer_size(i) ? memory_place(size, PAGE_SIZE) : 0;
+        place[i] = system_config.channel[i].base;
+        if (!place[i] && writer_size(i)) {
+            place[i] = memory_place(size, align);
+        }
         if (!place[i]) {
             return system_config.channel[i].name;
         }
         memory_set(memory_at(place[i]), 0, size);
-        reset(i);
     }
     return NULL;
 }
 
 /* ---- One end --------------------------------------------------------------------------------- */
 
+/* Where port i of a partition stands in its first task. */
+static uint64_t address_of(const struct port_config *port, uint32_t i)
+{
+    return is_memory(port->channel) ? USER_SHARED_BASE + i * USER_SHARED_STRIDE
+                                    : USER_PORT_BASE + i * USER_PORT_STRIDE;
+}
+
 static const char *map_port(const struct partition *partition, uint32_t i)
 {
     const struct port_config *port = &partition->config->port[i];
-    uint64_t address = USER_PORT_BASE + i * USER_PORT_STRIDE;
+    uint64_t address = address_of(port, i);
     uint64_t from = SIGMA0_PHYSICAL + place[port->channel];
     uint64_t writer = writer_size(port->channel), reader = reader_size(port->channel);
     unsigned own = MEM_READ | MEM_WRITE;
@@ -72,13 +92,14 @@ static const char *map_port(const struct partition *partition, uint32_t i)
     return NULL;
 }
 
-/* Is that partition's port the other end of `mine`? */
+/* Is that partition's port the other end of `mine`, to be signalled? */
 static bool is_other_end(const struct partition *partition, uint32_t port,
                          const struct port_config *mine)
 {
     const struct port_config *other = &partition->config->port[port];
 
-    return other->channel == mine->channel && other->source != mine->source;
+    return other->channel == mine->channel && other->source != mine->source &&
+           !is_memory(mine->channel);
 }
 
 /* Calls `act` for every pair of a port of this partition and the other end of its channel in a
@@ -146,7 +167,9 @@ static void describe(const struct port_config *port, struct partition_port *out,
         .message_size = channel->message_size,
         .message_count = channel->message_count,
         .refresh_ns = channel->refresh_ns,
-        .address = USER_PORT_BASE + i * USER_PORT_STRIDE,
+        .address = address_of(port, i),
+        .memory_size = channel->memory_size,
+        .gpa = port->gpa,
     };
     memory_copy(out->name, port->name, string_length(port->name, sizeof(out->name) - 1));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The channels between partitions: σ0 places their memory, maps it into both ends, and tells each
- * who the other is. */
+/* The channels between partitions, shared memory among them: σ0 places their memory, maps it into
+ * all ends, and tells each who the other is. */
 #include "partition.h"
 
 /* Once: memory for every channel. NULL, or the name of one there can be none of. */

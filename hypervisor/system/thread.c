@@ -6,17 +6,27 @@
 
 #define STACK_SIZE (4 * PAGE_SIZE)
 
+/* A new stack's end, or 0. The page below is there no more, for a stack that runs over: else the
+ * memory of a partition would be next, since σ0 sees all of it. */
+static uint64_t make_stack(void)
+{
+    uint64_t physical = memory_place(PAGE_SIZE + STACK_SIZE, PAGE_SIZE);
+    uint64_t guard = (uint64_t)memory_at(physical);
+
+    return physical != 0 && sys_mem_unmap(0, guard, PAGE_SIZE) == STATUS_OK
+               ? guard + PAGE_SIZE + STACK_SIZE : 0;
+}
+
 thread_id system_thread(void (*entry)(uint64_t argument), unsigned processor, unsigned priority,
                         uint64_t argument)
 {
-    uint64_t stack = memory_place(STACK_SIZE, PAGE_SIZE);
+    uint64_t stack = make_stack();
     thread_id thread = 0;
 
     if (stack != 0) {
         const struct thread_parameters parameters = {
             .entry = (uint64_t)entry,
-            /* As after the CALL that there was not. */
-            .stack = (uint64_t)memory_at(stack) + STACK_SIZE - sizeof(uint64_t),
+            .stack = stack - sizeof(uint64_t), /* as after the CALL that there was not */
             .priority = priority,
             .processor = processor,
             .argument = argument,

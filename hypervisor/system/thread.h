@@ -10,7 +10,7 @@
  */
 #include "abi/types.h"
 
-/* Makes one, with a stack of its own; `entry` gets `argument` and never returns. 0: no memory. */
+/* Makes one, with a stack of its own and nothing below it; `entry` gets `argument` and never returns. 0: no memory. */
 thread_id system_thread(void (*entry)(uint64_t argument), unsigned processor, unsigned priority,
                         uint64_t argument);
 

@@ -9,15 +9,8 @@ static void keep_host_event(struct vcpu *vcpu, const struct vcpu_exit *exit)
     virt->host_event(vcpu, exit);
 }
 
-/* The window has opened: the next entry delivers what waits (vcpu.c, deliver). */
-static void keep_irq_window(struct vcpu *vcpu, const struct vcpu_exit *exit)
-{
-    (void)exit;
-    virt->irq_window(vcpu, false);
-    vcpu->window = false; /* vcpu->attention stays: the interrupt still waits */
-}
-
-/* The backend has dealt with it while decoding. */
+/* The backend has dealt with it while decoding, or does when it is asked before the next entry
+ * (EXIT_IRQ_WINDOW: vcpu.c, deliver). */
 static void keep_nothing(struct vcpu *vcpu, const struct vcpu_exit *exit)
 {
     (void)vcpu;
@@ -51,5 +44,5 @@ const struct exit_rule exit_rules[EXIT_REASON_COUNT] = {
     [EXIT_HOST_INTERRUPT] = {.keep = keep_host_event},
     [EXIT_NMI] = {.keep = keep_host_event},
     [EXIT_MACHINE_CHECK] = {.keep = keep_host_event},
-    [EXIT_IRQ_WINDOW] = {.keep = keep_irq_window},
+    [EXIT_IRQ_WINDOW] = {.keep = keep_nothing},
 };

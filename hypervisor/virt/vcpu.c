@@ -36,27 +36,16 @@ static inline void take_processor(struct cpu *cpu, struct vcpu *vcpu)
 }
 
 /* What waits for the guest: first an event whose delivery was interrupted or that the VMM
- * injects, then the external interrupt; the window is watched while one has to wait. */
+ * injects, then the external interrupt. */
 static void deliver(struct vcpu *vcpu)
 {
-    bool window = vcpu->irq != 0;
+    bool busy = vcpu->event.valid;
 
-    if (vcpu->event.valid) {
+    if (busy) {
         virt->inject(vcpu, &vcpu->event);
         vcpu->event.valid = false;
-    } else if (window && virt->interruptible(vcpu)) {
-        const struct vcpu_event irq = {
-            .valid = true, .type = EVENT_EXTERNAL, .vector = (uint8_t)vcpu->irq};
-
-        virt->inject(vcpu, &irq);
-        vcpu->irq = 0;
-        window = false;
     }
-    if (window != vcpu->window) {
-        virt->irq_window(vcpu, window);
-        vcpu->window = window;
-    }
-    vcpu->attention = window;
+    vcpu->attention = virt->offer_irq(vcpu, busy);
 }
 
 static struct thread *forward(struct vcpu *vcpu, const struct vcpu_exit *exit)

@@ -3,6 +3,8 @@
 /* A vCPU: a thread of the VMM's task that runs guest code only. Its context hangs on the thread
  * by one pointer. */
 #include "kernel/ipc.h"
+#include "lib/registers.h"
+#include "virt/state.h"
 #include "virt/virt_ops.h"
 
 struct vm;
@@ -23,34 +25,14 @@ struct vcpu {
     struct thread *handler;   /* gets the exits */
     struct vcpu_ip ip;        /* while new_ip: to be loaded at the next entry */
     bool new_ip;
-    bool window;              /* the interrupt window is being watched for */
     bool recall;              /* exit with EXIT_RECALL before the next entry */
-    bool attention;           /* window, recall, event or irq is to be looked at before that */
+    bool attention;           /* recall, event or irq is to be looked at before that */
     uint32_t irq;             /* IRQ_VALID | vector, waiting for the guest to be interruptible */
     struct vcpu_event event;  /* to be delivered before anything else at the next entry */
 };
 _Static_assert(sizeof(struct vcpu) <= 128, "where the backends' part begins");
 
-/* ---- What may be in STATE_IP ---------------------------------------------------------------- */
-
-/* RFLAGS: bit 1 is always 1; 3, 5, 15 and 22 upwards are 0. */
-#define RFLAGS_DEFINED 0x3f7fd7UL
-#define RFLAGS_ONE 2UL
-#define RFLAGS_TF (1UL << 8)
-
-/* Four-level paging: bits 63:47 are all alike. */
-static inline bool canonical(uint64_t address)
-{
-    return (address + (1UL << 47)) >> 48 == 0;
-}
-
-static inline bool vcpu_ip_valid(uint64_t rip, uint64_t rflags, uint32_t interruptibility)
-{
-    return canonical(rip) && (rflags & (~RFLAGS_DEFINED | RFLAGS_ONE)) == RFLAGS_ONE &&
-           interruptibility <= (BLOCKED_BY_STI_OR_MOV_SS | BLOCKED_BY_NMI);
-}
-
-/* ... and no step to be told of. */
+/* May it reach the hardware, and is there no step to be told of? */
 static inline bool vcpu_ip_plain(const struct vcpu_ip *ip)
 {
     return canonical(ip->rip) &&

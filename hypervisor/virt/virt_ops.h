@@ -83,12 +83,15 @@ struct virt_ops {
     enum status (*state_set)(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups);
     /* Loads vcpu->ip, which vcpu_ip_plain has passed. */
     void (*load_ip)(struct vcpu *vcpu);
-    /* May an external interrupt be delivered at the next entry? */
-    bool (*interruptible)(const struct vcpu *vcpu);
     /* Delivers the event at the next entry. One at a time. */
     void (*inject)(struct vcpu *vcpu, const struct vcpu_event *event);
-    /* Exit with EXIT_IRQ_WINDOW as soon as `interruptible` becomes true; or no longer. */
-    void (*irq_window)(struct vcpu *vcpu, bool on);
+    /*
+     * The external interrupt vcpu->irq is to be delivered at the next entry, unless an event is
+     * (`busy`), or else as soon as the guest can take it; 0: none is any longer. The backend sets
+     * vcpu->irq to 0 when the guest has it. Returns whether it is to be asked again before the
+     * next entry.
+     */
+    bool (*offer_irq)(struct vcpu *vcpu, bool busy);
 };
 
 extern const struct virt_ops vmx_ops;

@@ -68,9 +68,6 @@ struct thread *call_vm_create(struct thread *self)
     struct task *task = self->task;
     struct vm *vm;
 
-    if (!virt) {
-        return call_return(self, STATUS_UNSUPPORTED);
-    }
     if (task->vm) {
         return call_return(self, STATUS_EXISTS);
     }

@@ -36,25 +36,13 @@ static bool sums_to_zero(const uint8_t *bytes, size_t size)
     return sum == 0;
 }
 
-static bool has_signature(const uint8_t *table, const char *signature, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        if (table[i] != (uint8_t)signature[i]) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* ---- MADT (ACPI 6.5, 5.2.12) ----------------------------------------------------------------- */
 
 enum {
-    MADT_LAPIC_ADDRESS = 36,
     MADT_ENTRIES = 44,
     MADT_LAPIC = 0,
     MADT_IOAPIC = 1,
     MADT_OVERRIDE = 2,
-    MADT_LAPIC_OVERRIDE = 5,
     MADT_X2APIC = 9,
     LAPIC_ENABLED = 1,
     ISA_LINES = 16,
@@ -105,8 +93,6 @@ static void read_madt_entry(struct acpi_info *info, const uint8_t *entry, uint8_
         add_ioapic(info, entry);
     } else if (entry[0] == MADT_OVERRIDE && length >= 10) {
         add_override(info, entry);
-    } else if (entry[0] == MADT_LAPIC_OVERRIDE && length >= 12) {
-        info->lapic_address = get64(entry + 4);
     }
 }
 
@@ -115,7 +101,6 @@ void acpi_read_madt(struct acpi_info *info, const uint8_t *table, size_t size)
     if (size < MADT_ENTRIES) {
         return;
     }
-    info->lapic_address = get32(table + MADT_LAPIC_ADDRESS);
     info->cpu_count = 0;
     for (size_t at = MADT_ENTRIES; at + 2 <= size;) {
         uint8_t length = table[at + 1];
@@ -205,7 +190,7 @@ void acpi_read_dsdt(struct acpi_info *info, const uint8_t *table, size_t size)
         bool defined = table[at - 1] == AML_NAME ||
                        (table[at - 1] == '\\' && table[at - 2] == AML_NAME);
 
-        if (has_signature(table + at, "_S5_", 4) && defined &&
+        if (memory_equal(table + at, "_S5_", 4) && defined &&
             read_s5_package(info, table + at + 4, size - at - 4)) {
             info->can_power_off = info->pm1a_control != 0;
             return;
@@ -248,13 +233,13 @@ static void read_table(uint64_t physical)
     if (!table) {
         return;
     }
-    if (has_signature(table, "APIC", 4)) {
+    if (memory_equal(table, "APIC", 4)) {
         acpi_read_madt(&acpi_info, table, size);
-    } else if (has_signature(table, "FACP", 4)) {
+    } else if (memory_equal(table, "FACP", 4)) {
         uint64_t dsdt = acpi_read_fadt(&acpi_info, table, size);
 
         table = map_table(dsdt, &size);
-        if (table && has_signature(table, "DSDT", 4)) {
+        if (table && memory_equal(table, "DSDT", 4)) {
             acpi_read_dsdt(&acpi_info, table, size);
         }
     }
@@ -279,7 +264,7 @@ static bool read_root(uint64_t physical, unsigned entry_size)
 
 static bool is_rsdp(const uint8_t *at)
 {
-    return has_signature(at, "RSD PTR ", 8) && sums_to_zero(at, RSDP_SIZE);
+    return memory_equal(at, "RSD PTR ", 8) && sums_to_zero(at, RSDP_SIZE);
 }
 
 /* Where a BIOS puts it (ACPI 6.5, 5.2.5.1): first KiB of the extended data area, ROM area. */

@@ -16,7 +16,7 @@ struct acpi_ioapic {
     uint32_t gsi_base; /* first of its interrupts in the system's count */
 };
 
-/* Where an ISA interrupt arrives. */
+/* An interrupt line of an I/O APIC, and how it signals. */
 struct acpi_irq {
     uint32_t gsi;
     bool level;
@@ -24,7 +24,6 @@ struct acpi_irq {
 };
 
 struct acpi_info {
-    uint64_t lapic_address; /* 0: the tables do not say */
     uint32_t cpu_count;     /* processors that can be used; at least 1 */
     uint32_t apic_id[ACPI_CPU_MAX];
     unsigned ioapic_count;

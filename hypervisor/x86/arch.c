@@ -2,6 +2,7 @@
 /* The processor's part of kernel/arch.h. */
 #include "abi/config.h"
 #include "abi/layout.h"
+#include "count.h"
 #include "kernel/cpu.h"
 #include "kernel/log.h"
 #include "kernel/task.h"
@@ -10,7 +11,6 @@
 #include "x86/instr.h"
 #include "x86/kernel_space.h"
 #include "x86/layout.h"
-#include "x86/power.h"
 #include "x86/processors.h"
 #include "x86/segments.h"
 #include "x86/speculation.h"
@@ -25,6 +25,7 @@ _Noreturn void restart_on_stack(struct cpu *cpu, struct thread *thread, uint64_t
 static void load_root(struct cpu *cpu, uint64_t root)
 {
     __atomic_store_n(&cpu->arch.root, root, __ATOMIC_RELAXED);
+    COUNT(cr3);
     write_cr3(root);
 }
 
@@ -164,16 +165,6 @@ void arch_port_write(uint16_t port, unsigned bytes, uint32_t value)
     }
 }
 
-void arch_machine_off(void)
-{
-    power_off();
-}
-
-void arch_machine_reset(void)
-{
-    power_reset();
-}
-
 void arch_machine_stop(void)
 {
     processors_stop_others();
@@ -183,5 +174,5 @@ void arch_machine_stop(void)
 void arch_seal(void)
 {
     kernel_space_seal();
-    processors_interrupt_others(VECTOR_SEALED); /* before they run anything of a user */
+    processors_send_others(VECTOR_SEALED); /* before they run anything of a user */
 }

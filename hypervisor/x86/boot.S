@@ -41,6 +41,23 @@
     mov %eax, %cr0
     .endm
 
+/* Long mode's segments; changes ECX. */
+    .macro load_segments
+    mov $KERNEL_DS, %ecx
+    mov %ecx, %ss
+    xor %ecx, %ecx
+    .irp segment, ds, es, fs, gs
+    mov %ecx, %\segment
+    .endr
+    .endm
+
+/* A tag of the header: type, flags, size, contents (Multiboot2, 3.1.3). */
+    .macro tag type, flags, size_and_contents:vararg
+    .balign 8
+    .short \type, \flags
+    .long \size_and_contents
+    .endm
+
     .section .boot.header, "a"
     .balign 8
 header:
@@ -49,28 +66,13 @@ header:
     .long header_end - header
     .long -(HEADER_MAGIC + 0 + (header_end - header))
 
-    .balign 8
-    .short 1, 0 /* information: memory map (6) */
-    .long 12
-    .long 6
-    .balign 8
-    .short 3, 0 /* entry */
-    .long 12
-    .long boot_entry
-    .balign 8
-    .short 4, 1 /* console flags, optional: text is supported */
-    .long 12
-    .long 2
-    .balign 8
-    .short 5, 1 /* frame buffer, optional, any size: without it GRUB on UEFI passes no screen */
-    .long 20
-    .long 0, 0, 32
-    .balign 8
-    .short 6, 0 /* modules on page boundaries */
-    .long 8
-    .balign 8
-    .short 0, 0
-    .long 8
+    tag 1, 0, 12, 6             /* information: memory map (6) */
+    tag 3, 0, 12, boot_entry
+    tag 4, 1, 12, 2             /* console flags, optional: text is supported */
+    tag 5, 1, 20, 0, 0, 32      /* frame buffer, optional, any size: without it GRUB on UEFI
+                                   passes no screen */
+    tag 6, 0, 8                 /* modules on page boundaries */
+    tag 0, 0, 8
 header_end:
 
     .section .boot.text, "ax"
@@ -140,9 +142,6 @@ refuse32:
     mov $COM1, %dx
     mov $1, %ax
     out %ax, %dx
-    mov $COM1 + 3, %dx
-    mov $0x03, %al
-    out %al, %dx
     mov $VGA_TEXT, %edi
     mov $text_prefix, %ebx
     xchg %esi, %ebx
@@ -193,13 +192,7 @@ text_nx:
 
     .code64
 boot_entry64:
-    mov $KERNEL_DS, %ecx
-    mov %ecx, %ss
-    xor %ecx, %ecx
-    mov %ecx, %ds
-    mov %ecx, %es
-    mov %ecx, %fs
-    mov %ecx, %gs
+    load_segments
     mov %ebp, %edi /* zero-extends */
     mov $boot_stack_end, %rsp
     movq $cpus, boot_stack_end - STACK_SIZE /* arch_this_cpu */
@@ -225,13 +218,7 @@ boot_gdt_pointer:
  */
     .code64
 processor_entry:
-    mov $KERNEL_DS, %ecx
-    mov %ecx, %ss
-    xor %ecx, %ecx
-    mov %ecx, %ds
-    mov %ecx, %es
-    mov %ecx, %fs
-    mov %ecx, %gs
+    load_segments
     mov $processor_high, %rax
     jmp *%rax
 

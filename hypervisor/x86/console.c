@@ -125,16 +125,10 @@ void arch_console_write(const char *text, size_t length)
 
 int console_interrupt_line(void)
 {
-    switch (serial.port) {
-    case 0x3f8:
-    case 0x3e8:
-        return 4;
-    case 0x2f8:
-    case 0x2e8:
-        return 3;
-    default:
-        return -1;
-    }
+    bool odd = serial.port == 0x3f8 || serial.port == 0x3e8; /* COM1, COM3 */
+    bool even = serial.port == 0x2f8 || serial.port == 0x2e8;
+
+    return odd ? 4 : even ? 3 : -1;
 }
 
 void console_listen(void)

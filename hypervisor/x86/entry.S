@@ -8,7 +8,6 @@
 #include "x86/layout.h"
 
 #define FRAME_SYSCALL 0x100
-#define FRAME_ARG 0x30
 #define FRAME_STATUS 0x70
 #define FRAME_VECTOR 0x78
 #define FRAME_RIP 0x88
@@ -25,6 +24,19 @@
 
 #define USER_RFLAGS 0x202
 #define STUB_SIZE 16
+
+/* The registers of struct arch_frame that SYSCALL leaves alone. */
+    .macro push_kept
+    .irp register, r9, r8, r10, rdx, rsi, rdi, rbx, rbp, r12, r13, r14, r15
+    push %\register
+    .endr
+    .endm
+
+    .macro pop_kept
+    .irp register, r15, r14, r13, r12, rbp, rbx, rdi, rsi, rdx, r10, r8, r9
+    pop %\register
+    .endr
+    .endm
 
     .text
 
@@ -54,18 +66,7 @@ syscall_entry:
     push $FRAME_SYSCALL
     push %rax
     sub $16, %rsp /* rcx and r11 are lost to the instruction */
-    push %r9
-    push %r8
-    push %r10
-    push %rdx
-    push %rsi
-    push %rdi
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    push_kept
     mov %rsp, %rdi
     mov THREAD_KERNEL_STACK(%rdi), %rsp
     call kernel_syscall
@@ -95,19 +96,8 @@ dispatch:
 arch_resume_user:
     mov %rdi, %rsp
     cmpl $FRAME_SYSCALL, FRAME_VECTOR(%rdi)
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
-    pop %rdi
-    pop %rsi
-    pop %rdx
-    pop %r10
-    pop %r8
-    pop %r9
-    jne 1f
+    pop_kept
+    jne leave_by_iret
     /*
      * RCX cannot be a non-canonical address, at which SYSRET would fault in the kernel on Intel:
      * SYSCALL put it there, and the highest page of the lower half is never mapped (abi/layout.h).
@@ -118,10 +108,11 @@ arch_resume_user:
     mov FRAME_RSP - 0x60(%rsp), %rsp
     sysretq
 
-1:  pop %r11
+leave_by_iret:
+    pop %r11
     pop %rcx
     pop %rax
-    add $16, %rsp
+    add $16, %rsp /* vector, error code */
     iretq
 
 /* RDI: struct cpu, RSI: thread, RDX: the kernel stack's top (arch.c). */
@@ -166,37 +157,7 @@ trap_stubs:
     push %rax
     push %rcx
     push %r11
-    push %r9
-    push %r8
-    push %r10
-    push %rdx
-    push %rsi
-    push %rdi
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
-    .endm
-
-    .macro pop_registers
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
-    pop %rdi
-    pop %rsi
-    pop %rdx
-    pop %r10
-    pop %r8
-    pop %r9
-    pop %r11
-    pop %rcx
-    pop %rax
-    add $16, %rsp
+    push_kept
     .endm
 
     .balign 16
@@ -214,16 +175,16 @@ trap:
 1:  mov %rsp, %rdi
     cld
     call trap_kernel
-    pop_registers
-    iretq
+    pop_kept
+    jmp leave_by_iret
 
 trap_on_ist:
     push_registers
     mov %rsp, %rdi
     cld
     call trap_ist
-    pop_registers
-    iretq
+    pop_kept
+    jmp leave_by_iret
 
 /* ---- An MSR that may not exist -------------------------------------------------------------- */
 

@@ -4,42 +4,23 @@
 #include <stdint.h>
 
 #include "count.h"
+#include "lib/registers.h"
 
-static inline uint8_t in8(uint16_t port)
-{
-    uint8_t value;
-    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
-static inline uint16_t in16(uint16_t port)
-{
-    uint16_t value;
-    __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
-static inline uint32_t in32(uint16_t port)
-{
-    uint32_t value;
-    __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
-static inline void out8(uint16_t port, uint8_t value)
-{
-    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static inline void out16(uint16_t port, uint16_t value)
-{
-    __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static inline void out32(uint16_t port, uint32_t value)
-{
-    __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
-}
+/* in8 to out32. */
+#define PORT_INSTRUCTIONS(bits, suffix)                                                            \
+    static inline uint##bits##_t in##bits(uint16_t port)                                           \
+    {                                                                                              \
+        uint##bits##_t value;                                                                      \
+        __asm__ volatile("in" suffix " %1, %0" : "=a"(value) : "Nd"(port));                        \
+        return value;                                                                              \
+    }                                                                                              \
+    static inline void out##bits(uint16_t port, uint##bits##_t value)                              \
+    {                                                                                              \
+        __asm__ volatile("out" suffix " %0, %1" : : "a"(value), "Nd"(port));                       \
+    }
+PORT_INSTRUCTIONS(8, "b")
+PORT_INSTRUCTIONS(16, "w")
+PORT_INSTRUCTIONS(32, "l")
 
 static inline uint64_t rdmsr(uint32_t msr)
 {
@@ -83,49 +64,22 @@ static inline struct cpuid cpuid_if_present(uint32_t leaf, uint32_t subleaf)
     return cpuid(leaf & 0x80000000u, 0).eax >= leaf ? cpuid(leaf, subleaf) : (struct cpuid){0};
 }
 
-static inline uint64_t read_cr0(void)
-{
-    uint64_t value;
-    __asm__ volatile("mov %%cr0, %0" : "=r"(value));
-    return value;
-}
-
-static inline void write_cr0(uint64_t value)
-{
-    __asm__ volatile("mov %0, %%cr0" : : "r"(value) : "memory");
-}
-
-static inline uint64_t read_cr2(void)
-{
-    uint64_t value;
-    __asm__ volatile("mov %%cr2, %0" : "=r"(value));
-    return value;
-}
-
-static inline uint64_t read_cr3(void)
-{
-    uint64_t value;
-    __asm__ volatile("mov %%cr3, %0" : "=r"(value));
-    return value;
-}
-
-static inline void write_cr3(uint64_t value)
-{
-    COUNT(cr3);
-    __asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory");
-}
-
-static inline uint64_t read_cr4(void)
-{
-    uint64_t value;
-    __asm__ volatile("mov %%cr4, %0" : "=r"(value));
-    return value;
-}
-
-static inline void write_cr4(uint64_t value)
-{
-    __asm__ volatile("mov %0, %%cr4" : : "r"(value) : "memory");
-}
+/* read_cr0 to write_cr4. */
+#define CONTROL_REGISTER(name)                                                                     \
+    static inline uint64_t read_##name(void)                                                       \
+    {                                                                                              \
+        uint64_t value;                                                                            \
+        __asm__ volatile("mov %%" #name ", %0" : "=r"(value));                                     \
+        return value;                                                                              \
+    }                                                                                              \
+    static inline void write_##name(uint64_t value)                                                \
+    {                                                                                              \
+        __asm__ volatile("mov %0, %%" #name : : "r"(value) : "memory");                            \
+    }
+CONTROL_REGISTER(cr0)
+CONTROL_REGISTER(cr2)
+CONTROL_REGISTER(cr3)
+CONTROL_REGISTER(cr4)
 
 static inline void invlpg(const volatile void *address)
 {
@@ -138,25 +92,6 @@ static inline void cpu_pause(void)
     __asm__ volatile("pause");
 }
 
-/* CR0 and CR4 (SDM vol 3, 2.5). */
-#define CR0_PE (1UL << 0)
-#define CR0_MP (1UL << 1)
-#define CR0_EM (1UL << 2)
-#define CR0_TS (1UL << 3)
-#define CR0_NE (1UL << 5)
-#define CR0_WP (1UL << 16)
-#define CR0_NW (1UL << 29)
-#define CR0_CD (1UL << 30)
-#define CR0_PG (1UL << 31)
-
-#define CR4_PAE (1UL << 5)
-#define CR4_MCE (1UL << 6)
-#define CR4_PGE (1UL << 7)
-#define CR4_OSFXSR (1UL << 9)
-#define CR4_UMIP (1UL << 11)
-#define CR4_OSXSAVE (1UL << 18)
-#define CR4_SMEP (1UL << 20)
-#define CR4_SMAP (1UL << 21)
 
 /* MSRs of the architecture (SDM vol 4, table 2-2). */
 #define MSR_APIC_BASE 0x1bu
@@ -173,8 +108,3 @@ static inline void cpu_pause(void)
 #define MSR_FS_BASE 0xc0000100u
 #define MSR_GS_BASE 0xc0000101u
 #define MSR_KERNEL_GS_BASE 0xc0000102u
-
-#define EFER_SCE (1UL << 0)
-#define EFER_LME (1UL << 8)
-#define EFER_LMA (1UL << 10)
-#define EFER_NXE (1UL << 11)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "x86/ioapic.h"
 
-#include <stddef.h>
-
 #include "x86/instr.h"
 #include "x86/kernel_space.h"
 #include "x86/sections.h"
@@ -76,21 +74,21 @@ static const struct ioapic *ioapic_of(uint32_t interrupt)
     return NULL;
 }
 
-bool ioapic_route(const struct ioapic_line *line, uint8_t vector, uint32_t apic_id)
+bool ioapic_route(struct acpi_irq line, uint8_t vector, uint32_t apic_id, bool masked)
 {
-    const struct ioapic *ioapic = ioapic_of(line->interrupt);
+    const struct ioapic *ioapic = ioapic_of(line.gsi);
 
     if (!ioapic || apic_id > APIC_ID_MAX) {
         return false;
     }
-    uint32_t reg = REG_LINES + 2 * (line->interrupt - ioapic->first);
+    uint32_t reg = REG_LINES + 2 * (line.gsi - ioapic->first);
 
     lock();
     ioapic_write(ioapic, reg, LINE_MASKED); /* while the halves do not belong together */
     ioapic_write(ioapic, reg + 1, apic_id << 24);
     ioapic_write(ioapic, reg,
-                 vector | (line->active_low ? LINE_ACTIVE_LOW : 0) |
-                     (line->level ? LINE_LEVEL : 0) | (line->masked ? LINE_MASKED : 0));
+                 vector | (line.active_low ? LINE_ACTIVE_LOW : 0) | (line.level ? LINE_LEVEL : 0) |
+                     (masked ? LINE_MASKED : 0));
     unlock();
     return true;
 }

@@ -2,8 +2,7 @@
 #pragma once
 /* The I/O APICs: from a device's interrupt line (a global system interrupt, ACPI 5.2.12) to a
  * processor's vector. */
-#include <stdbool.h>
-#include <stdint.h>
+#include "x86/acpi.h"
 
 #define IOAPIC_MAX 16
 
@@ -11,14 +10,8 @@
  * line is interrupt `first`. */
 void ioapic_add(uint64_t physical, uint32_t first);
 
-struct ioapic_line {
-    uint32_t interrupt; /* global system interrupt */
-    bool level, active_low;
-    bool masked; /* for now: ioapic_mask */
-};
-
-/* Sends the line to `vector` of the processor with that APIC ID. False: no controller has the line,
- * or can name the processor. */
-bool ioapic_route(const struct ioapic_line *line, uint8_t vector, uint32_t apic_id);
+/* Sends the line to `vector` of the processor with that APIC ID; `masked`: not yet, ioapic_mask.
+ * False: no controller has the line, or can name the processor. */
+bool ioapic_route(struct acpi_irq line, uint8_t vector, uint32_t apic_id, bool masked);
 /* A controller without the line ignores it. Any processor, interrupts off. */
 void ioapic_mask(uint32_t interrupt, bool masked);

@@ -13,29 +13,18 @@ _Static_assert(VECTOR_IRQ + IRQ_LINES <= VECTOR_TIMER, "a vector for every line"
 
 static RO_AFTER_INIT uint32_t console_line = UINT32_MAX;
 
-static struct ioapic_line line_of(struct acpi_irq irq)
-{
-    return (struct ioapic_line){
-        .interrupt = irq.gsi, .level = irq.level, .active_low = irq.active_low};
-}
-
 bool irq_keep_console(uint8_t isa_line)
 {
-    struct ioapic_line line = line_of(acpi_isa_irq(isa_line));
+    struct acpi_irq line = acpi_isa_irq(isa_line);
 
-    console_line = line.interrupt;
-    return ioapic_route(&line, VECTOR_CONSOLE, lapic_id());
+    console_line = line.gsi;
+    return ioapic_route(line, VECTOR_CONSOLE, lapic_id(), false);
 }
 
 bool arch_irq_route(unsigned line, struct cpu *cpu)
 {
-    if (line >= IRQ_LINES || line == console_line) {
-        return false;
-    }
-    struct ioapic_line masked = line_of(acpi_line(line));
-
-    masked.masked = true;
-    return ioapic_route(&masked, (uint8_t)(VECTOR_IRQ + line), cpu->arch.apic_id);
+    return line < IRQ_LINES && line != console_line &&
+           ioapic_route(acpi_line(line), (uint8_t)(VECTOR_IRQ + line), cpu->arch.apic_id, true);
 }
 
 void arch_irq_mask(unsigned line, bool masked)

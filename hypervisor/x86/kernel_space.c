@@ -6,22 +6,12 @@
 #include "lib/string.h"
 #include "x86/boot_map.h"
 #include "x86/instr.h"
-#include "x86/layout.h"
+#include "x86/paging_format.h"
 #include "x86/sections.h"
 
-/* Page table entries (SDM vol 3, 4.5.4). */
-#define ENTRY_PRESENT (1UL << 0)
-#define ENTRY_WRITE (1UL << 1)
-#define ENTRY_UNCACHED (3UL << 3) /* PCD and PWT: PAT entry 3, uncached after reset */
-#define ENTRY_ACCESSED_DIRTY (3UL << 5)
-#define ENTRY_LARGE (1UL << 7)
-#define ENTRY_GLOBAL (1UL << 8)
-#define ENTRY_NX (1UL << 63)
-#define ENTRY_ADDRESS 0x000ffffffffff000UL
-
-#define KERNEL_ENTRY (ENTRY_PRESENT | ENTRY_GLOBAL | ENTRY_ACCESSED_DIRTY)
-#define KERNEL_READ (KERNEL_ENTRY | ENTRY_NX)
-#define KERNEL_DATA (KERNEL_ENTRY | ENTRY_WRITE | ENTRY_NX)
+#define KERNEL_ENTRY (HOST_PRESENT | HOST_GLOBAL | HOST_ACCESSED | HOST_DIRTY)
+#define KERNEL_READ (KERNEL_ENTRY | HOST_NX)
+#define KERNEL_DATA (KERNEL_ENTRY | HOST_WRITE | HOST_NX)
 
 /* kernel.lds */
 extern char text_start[], text_end[], rodata_start[], rodata_end[];
@@ -77,10 +67,10 @@ static uint64_t *entry_of(uint64_t address, unsigned level)
     for (unsigned at = 3; at > level; at--) {
         uint64_t *entry = &table[address >> (PAGE_SHIFT + 9 * at) & 511];
 
-        if (!(*entry & ENTRY_PRESENT)) {
-            *entry = arch_pool_physical(boot_frame()) | ENTRY_PRESENT | ENTRY_WRITE;
+        if (!(*entry & HOST_PRESENT)) {
+            *entry = arch_pool_physical(boot_frame()) | HOST_PRESENT | HOST_WRITE;
         }
-        table = arch_pool_pointer(*entry & ENTRY_ADDRESS);
+        table = arch_pool_pointer(*entry & ENTRY_ADDRESS_MASK);
     }
     return &table[address >> (PAGE_SHIFT + 9 * level) & 511];
 }
@@ -94,8 +84,7 @@ static void map_pages(uint64_t address, phys_addr physical, uint64_t size, uint6
 
 static void map_image(const char *start, const char *end, uint64_t flags)
 {
-    map_pages((uint64_t)start, (uint64_t)start - KERNEL_IMAGE_OFFSET, (uint64_t)(end - start),
-              flags);
+    map_pages((uint64_t)start, image_physical(start), (uint64_t)(end - start), flags);
 }
 
 void kernel_space_init(phys_addr base, uint64_t size)
@@ -108,7 +97,7 @@ void kernel_space_init(phys_addr base, uint64_t size)
     map_image(sealed_start, sealed_end, KERNEL_DATA);
     map_image(data_start, data_end, KERNEL_DATA);
     for (uint64_t done = 0; done < size; done += LARGE_PAGE_SIZE) {
-        *entry_of(KERNEL_POOL_BASE + done, 1) = (base + done) | KERNEL_DATA | ENTRY_LARGE;
+        *entry_of(KERNEL_POOL_BASE + done, 1) = (base + done) | KERNEL_DATA | HOST_LARGE;
     }
     window_table = entry_of(KERNEL_WINDOW_BASE, 0);
     boot_map_table = entry_of(KERNEL_BOOT_MAP_BASE, 0);
@@ -132,7 +121,7 @@ void kernel_space_seal(void)
     for (const char *page = sealed_start; page < sealed_end; page += PAGE_SIZE) {
         uint64_t *entry = entry_of((uint64_t)page, 0);
 
-        *entry &= ~ENTRY_WRITE;
+        *entry &= ~HOST_WRITE;
     }
     kernel_space_sealed();
 }
@@ -175,7 +164,7 @@ volatile void *map_device(phys_addr physical, uint64_t size)
 
     size = (size + inside + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
     KASSERT(size <= KERNEL_DEVICE_END - device_next);
-    map_pages(address, physical - inside, size, KERNEL_DATA | ENTRY_UNCACHED);
+    map_pages(address, physical - inside, size, KERNEL_DATA | HOST_UNCACHED);
     device_next += size;
     return (volatile void *)(address + inside);
 }
@@ -185,7 +174,7 @@ const void *x86_map_boot(uint64_t physical, size_t size)
     uint64_t inside = physical % PAGE_SIZE;
     uint64_t pages = (inside + size + PAGE_SIZE - 1) / PAGE_SIZE;
 
-    if (size > BOOT_MAP_SIZE || physical > ENTRY_ADDRESS - 2 * BOOT_MAP_SIZE) {
+    if (size > BOOT_MAP_SIZE || physical > ENTRY_ADDRESS_MASK - 2 * BOOT_MAP_SIZE) {
         return NULL;
     }
     for (uint64_t i = 0; i < pages; i++) {

@@ -6,6 +6,13 @@
  * physical memory is mapped but the image and the pool.
  */
 #include "kernel/arch.h"
+#include "x86/layout.h"
+
+/* Of what stands in the image. */
+static inline phys_addr image_physical(const void *pointer)
+{
+    return (phys_addr)pointer - KERNEL_IMAGE_OFFSET;
+}
 
 /* Takes the pool at [physical, physical + size), 2 MiB-aligned and below 4 GiB; before this,
  * low memory must be mapped at its physical address. Makes the tables, without using them. */

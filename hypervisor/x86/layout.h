@@ -4,7 +4,6 @@
  * The kernel's half of every address space. C, assembly and kernel.lds agree here; all ranges lie
  * in the canonical upper half, and every root table shares their four entries (506, 508, 510, 511).
  */
-#define KERNEL_LOAD_PHYSICAL 0x200000          /* where GRUB puts the image */
 #define KERNEL_IMAGE_OFFSET 0xffffffff80000000 /* image: virtual - physical */
 #define KERNEL_DEVICE_BASE 0xffffff8000000000  /* registers of devices, uncached */
 #define KERNEL_DEVICE_END 0xffffffff80000000

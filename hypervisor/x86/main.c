@@ -72,8 +72,14 @@ static uint64_t choose_pool(uint32_t info, uint64_t size)
     trampoline = memory_map_find(&without_info, PAGE_SIZE, PAGE_SIZE, TRAMPOLINE_LIMIT);
     memory_map_remove(&without_info, 0, MIB);
     memory_map_remove(memory, 0, MIB); /* the firmware's, and where other processors start */
-    uint64_t pool = memory_map_find(&without_info, size, LARGE_PAGE_SIZE, LOW_MAPPED);
+    uint64_t base = kernel_config.memory_base;
+    uint64_t pool = memory_map_find(&without_info, size, LARGE_PAGE_SIZE,
+                                    base != 0 ? base + size : LOW_MAPPED);
 
+    if (base != 0 && pool != base) {
+        refuse("the kernel's memory 0x%lx-0x%lx is not free on this machine", base,
+               base + size - 1);
+    }
     if (pool == 0) {
         refuse("%lu MiB of memory are too little for a kernel that keeps %lu MiB "
                "(CONFIG_KERNEL_MEMORY_MIB)",
@@ -181,7 +187,6 @@ void x86_main(uint32_t info)
     read_loader_info(info);
     uint64_t pool = choose_pool(info, pool_size);
 
-    cpu->id = 0;
     kernel_space_init(pool, pool_size);
     kernel_space_enter();
     console_map_screen();

@@ -73,29 +73,19 @@ void memory_map_remove(struct memory_map *map, uint64_t base, uint64_t size)
     base &= ~PAGE_MASK;
     end = end > UINT64_MAX - PAGE_MASK ? end & ~PAGE_MASK : (end + PAGE_MASK) & ~PAGE_MASK;
     for (uint32_t i = 0; i < map->count;) {
-        struct boot_region *range = &map->range[i];
-        uint64_t range_last = end_of(range);
+        const struct boot_region range = map->range[i];
 
-        if (range->base >= end || range_last <= base) {
+        if (range.base >= end || end_of(&range) <= base) {
             i++;
             continue;
         }
-        bool below = range->base < base, above = range_last > end;
-
-        if (!below && !above) {
-            delete_at(map, i);
-            continue;
+        delete_at(map, i);
+        if (range.base < base) {
+            insert_at(map, i++, range.base, base - range.base);
         }
-        if (below) {
-            range->size = base - range->base;
-            if (above) {
-                insert_at(map, i + 1, end, range_last - end);
-            }
-        } else {
-            range->base = end;
-            range->size = range_last - end;
+        if (end_of(&range) > end) {
+            insert_at(map, i++, end, end_of(&range) - end);
         }
-        i++;
     }
 }
 

@@ -4,8 +4,6 @@
 #include "abi/info.h"
 #include "x86/memory_map.h"
 
-#define MULTIBOOT2_LOADER_MAGIC 0x36d76289u
-
 struct framebuffer {
     uint64_t address; /* physical; 0: there is none */
     uint32_t pitch;   /* bytes from line to line */

@@ -229,15 +229,9 @@ static bool split(struct walk *walk, uint64_t *entry, unsigned level)
     }
     uint64_t leaf = format->leaf(*entry & ENTRY_ADDRESS_MASK, format->rights(*entry), level - 1);
 
-    for (unsigned i = 0; i < TABLE_ENTRIES; i += 8, leaf += 8 * step) {
-        lower[i] = leaf;
-        lower[i + 1] = leaf + step;
-        lower[i + 2] = leaf + 2 * step;
-        lower[i + 3] = leaf + 3 * step;
-        lower[i + 4] = leaf + 4 * step;
-        lower[i + 5] = leaf + 5 * step;
-        lower[i + 6] = leaf + 6 * step;
-        lower[i + 7] = leaf + 7 * step;
+#pragma GCC unroll 8
+    for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
+        lower[i] = leaf + i * step;
     }
     *entry = format->table(arch_pool_physical(lower)) + TABLE_ENTRIES * COUNT_ONE;
     walk->budget = 0;
@@ -313,15 +307,9 @@ enum status arch_space_unmap(struct arch_space *space, uint64_t address, uint64_
 enum status arch_space_map(struct arch_space *space, uint64_t address, phys_addr physical,
                            uint64_t size, unsigned rights, struct quota *quota, uint64_t *done)
 {
-    struct walk walk = {
-        .format = space->format,
-        .quota = quota,
-        .address = address,
-        .end = address + size,
-        .physical = physical,
-        .rights = rights,
-        .budget = COST_MAX,
-    };
+    struct walk walk = {.format = space->format, .quota = quota, .address = address,
+                        .end = address + size, .physical = physical, .rights = rights,
+                        .budget = COST_MAX};
     enum status status = map_table(&walk, table_of(space->root), TABLE_LEVELS - 1, NULL);
 
     *done = walk.address - address;

@@ -15,13 +15,6 @@ void paging_format_init(bool gigabyte_pages)
 
 /* ---- Host and NPT (SDM vol 3, tables 4-15 to 4-20) ---- */
 
-#define HOST_PRESENT (1UL << 0)
-#define HOST_WRITE (1UL << 1)
-#define HOST_USER (1UL << 2)
-#define HOST_ACCESSED (1UL << 5)
-#define HOST_DIRTY (1UL << 6)
-#define HOST_LARGE (1UL << 7)
-#define HOST_NX (1UL << 63)
 #define HOST_RIGHTS_SHIFT 9 /* ignored by the processor */
 
 /* Accessed and dirty are preset: nobody reads them, and the processor need not write them. */

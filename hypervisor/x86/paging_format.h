@@ -11,6 +11,16 @@
 
 #define TABLE_ENTRIES 512
 #define TABLE_LEVELS 4
+/* An entry of the host's (SDM vol 3, 4.5.4). */
+#define HOST_PRESENT (1UL << 0)
+#define HOST_WRITE (1UL << 1)
+#define HOST_USER (1UL << 2)
+#define HOST_UNCACHED (3UL << 3) /* PCD and PWT: PAT entry 3, uncached after reset */
+#define HOST_ACCESSED (1UL << 5)
+#define HOST_DIRTY (1UL << 6)
+#define HOST_LARGE (1UL << 7)
+#define HOST_GLOBAL (1UL << 8)
+#define HOST_NX (1UL << 63)
 #define ENTRY_ADDRESS_MASK 0x000ffffffffff000UL
 
 struct page_format {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "x86/power.h"
-
+/* The machine's part of kernel/arch.h that ends it. */
+#include "kernel/arch.h"
 #include "x86/acpi.h"
 #include "x86/instr.h"
+#include "x86/segments.h"
 
 /* PM1 control (ACPI 6.5, 4.8.3.2.1). */
 #define PM1_SLP_TYP_SHIFT 10
@@ -33,7 +34,7 @@ static void sleep_port(uint16_t port, uint8_t type)
     }
 }
 
-void power_off(void)
+void arch_machine_off(void)
 {
     if (!acpi_info.can_power_off) {
         return;
@@ -43,12 +44,9 @@ void power_off(void)
     wait_a_little();
 }
 
-void power_reset(void)
+void arch_machine_reset(void)
 {
-    static const struct {
-        uint16_t limit;
-        uint64_t base;
-    } __attribute__((packed)) no_idt = {0, 0};
+    static const struct table_pointer no_idt = {0, 0};
 
     if (acpi_info.reset_port != 0) {
         out8(acpi_info.reset_port, acpi_info.reset_value);

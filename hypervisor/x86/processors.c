@@ -13,7 +13,6 @@
 #include "x86/sections.h"
 #include "x86/segments.h"
 #include "x86/speculation.h"
-#include "x86/speculation.h"
 #include "x86/timer.h"
 #include "x86/trap.h"
 
@@ -88,7 +87,6 @@ void processor_main(void)
     segments_load(cpu);
     protection_enable();
     syscall_init(cpu);
-    speculation_enable(cpu);
     speculation_enable(cpu);
     lapic_init();
     timer_init_cpu();
@@ -190,7 +188,7 @@ void arch_start_processors(unsigned count)
 
 /* ---- All of them ----------------------------------------------------------------------------- */
 
-static void send_others(uint32_t command)
+void processors_send_others(uint32_t command)
 {
     unsigned self = arch_this_cpu()->id, count = __atomic_load_n(&running, __ATOMIC_ACQUIRE);
 
@@ -207,18 +205,13 @@ void arch_notify(struct cpu *cpu)
     lapic_send(cpu->arch.apic_id, VECTOR_NOTIFY);
 }
 
-void processors_interrupt_others(uint8_t vector)
-{
-    send_others(vector);
-}
-
 void processors_stop_others(void)
 {
     uint32_t self = arch_this_cpu()->id + 1, first = 0;
 
     if (__atomic_compare_exchange_n(&stopper, &first, self, false, __ATOMIC_ACQ_REL,
                                     __ATOMIC_ACQUIRE)) {
-        send_others(LAPIC_NMI);
+        processors_send_others(LAPIC_NMI);
     } else if (first != self) {
         processor_halt();
     }

@@ -11,8 +11,8 @@
  * nobody uses, 0: there is none. Refuses a machine with fewer processors. The local APIC is on. */
 void processors_prepare(phys_addr trampoline);
 
-/* All that run but this one take an interrupt at `vector`. */
-void processors_interrupt_others(uint8_t vector);
+/* To all that run but this one (lapic_send): an interrupt at a vector, or more than that. */
+void processors_send_others(uint32_t command);
 
 /* This processor is about to tell the machine's end: the others stop where they are. Does not
  * return if another one came first. */

@@ -1,22 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "x86/rtc.h"
 
-#include <stdbool.h>
-
+#include "lib/string.h"
 #include "x86/instr.h"
 
 /* MC146818 datasheet: registers behind an index and a data port. */
 enum { RTC_INDEX = 0x70, RTC_DATA = 0x71 };
-enum {
-    REG_SECOND = 0x00,
-    REG_MINUTE = 0x02,
-    REG_HOUR = 0x04,
-    REG_DAY = 0x07,
-    REG_MONTH = 0x08,
-    REG_YEAR = 0x09,
-    REG_A = 0x0a,
-    REG_B = 0x0b,
-};
+enum { REG_SECOND = 0x00, REG_MINUTE = 0x02, REG_HOUR = 0x04 };
+enum { REG_DAY = 0x07, REG_MONTH = 0x08, REG_YEAR = 0x09, REG_A = 0x0a, REG_B = 0x0b };
 enum { A_UPDATING = 0x80, B_24_HOURS = 0x02, B_BINARY = 0x04, HOUR_PM = 0x80 };
 enum { TRIES = 100000 };
 
@@ -37,12 +28,6 @@ static struct rtc_time read_once(void)
     return (struct rtc_time){rtc_register(REG_SECOND), rtc_register(REG_MINUTE),
                              rtc_register(REG_HOUR),   rtc_register(REG_DAY),
                              rtc_register(REG_MONTH),  rtc_register(REG_YEAR)};
-}
-
-static bool same(struct rtc_time a, struct rtc_time b)
-{
-    return a.second == b.second && a.minute == b.minute && a.hour == b.hour && a.day == b.day &&
-           a.month == b.month && a.year == b.year;
 }
 
 static unsigned number(uint8_t value, bool binary)
@@ -69,7 +54,7 @@ uint64_t rtc_read(void)
     for (unsigned i = 0; i < 100; i++) {
         struct rtc_time again = read_once();
 
-        if (same(now, again)) {
+        if (memory_equal(&now, &again, sizeof(now))) {
             break;
         }
         now = again;

@@ -37,11 +37,6 @@ static RO_AFTER_INIT struct gate idt[VECTORS];
 
 enum { GATE_INTERRUPT = 0x8e, GATE_USER = 0x60 };
 
-struct table_pointer {
-    uint16_t limit;
-    uint64_t base;
-} __attribute__((packed));
-
 void segments_init(void)
 {
     static const uint8_t ist[VECTORS] = {

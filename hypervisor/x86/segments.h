@@ -18,6 +18,12 @@ _Static_assert(offsetof(struct tss, rsp) == 4, "SDM vol 3, 8.7 and entry.S");
 _Static_assert(offsetof(struct tss, ist) == 0x24, "SDM vol 3, 8.7");
 _Static_assert(sizeof(struct tss) == 128, "entry.S");
 
+/* What LGDT and LIDT take, SGDT and SIDT give (SDM vol 3, 2.4). */
+struct table_pointer {
+    uint16_t limit;
+    uint64_t base;
+} __attribute__((packed));
+
 /* Fills the interrupt table, once. */
 void segments_init(void);
 /* Makes a processor's stacks, its TSS and their descriptors (cpu->arch). During boot only. */

@@ -70,17 +70,12 @@ static void start_counter(tsc_time deadline)
     }
 }
 
-/* Writing a time that has passed fires at once; 0 disarms. */
-static void start_deadline(tsc_time deadline)
-{
-    wrmsr(MSR_TSC_DEADLINE, deadline == TSC_NEVER ? 0 : deadline > 0 ? deadline : 1);
-}
-
 void arch_timer_set(struct cpu *cpu, tsc_time deadline)
 {
     cpu->arch.armed = deadline;
     if (timer.deadline_mode) {
-        start_deadline(deadline);
+        /* A time that has passed fires at once; 0 disarms. */
+        wrmsr(MSR_TSC_DEADLINE, deadline == TSC_NEVER ? 0 : deadline > 0 ? deadline : 1);
     } else {
         start_counter(deadline);
     }

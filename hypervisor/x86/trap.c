@@ -16,8 +16,6 @@
 #include "x86/timer.h"
 
 /* What entry.S knows of structs. */
-_Static_assert(offsetof(struct thread, resume) == 0xb8, "entry.S");
-_Static_assert(offsetof(struct thread, cpu) == 0xc0, "entry.S");
 _Static_assert(offsetof(struct cpu, current) == 0x08, "entry.S");
 _Static_assert(offsetof(struct cpu, arch) + offsetof(struct arch_cpu, kernel_stack) < 0x80000000,
                "entry.S");

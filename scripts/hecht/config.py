@@ -15,16 +15,22 @@ from hecht.errors import ConfigError, Problem
 class Config:
     """The values of one .config. Symbols are named without their prefix CONFIG_."""
 
-    def __init__(self, kconfig: Path, config: Path) -> None:
+    def __init__(self, kconfig: Path, config: Path | None) -> None:
+        """Without a .config, the defaults."""
         slots.expand_all()
         os.environ["srctree"] = str(slots.ROOT)  # where `source` looks
         self._kconf = kconfiglib.Kconfig(str(kconfig.resolve()), warn_to_stderr=False)
-        if not config.is_file():
+        if config is None:
+            return
+        if not os.path.isfile(config):
             raise ConfigError([Problem(f"{config} is missing; run: make qemu_svm_defconfig")])
         try:
             self._kconf.load_config(str(config))
         except UnicodeDecodeError as error:
             raise ConfigError([Problem(f"{config} is no UTF-8 text: {error.reason}")]) from None
+        except (OSError, kconfiglib.KconfigError) as error:
+            reason = next((line for line in str(error).splitlines() if line.strip()), "")
+            raise ConfigError([Problem(f"{config} cannot be read: {reason}")]) from None
         self._refuse_what_was_ignored()
 
     def _refuse_what_was_ignored(self) -> None:
@@ -36,6 +42,10 @@ class Config:
                     if "undefined symbol" not in warning]
         if problems:
             raise ConfigError(problems)
+
+    def symbols(self) -> list[str]:
+        """All, in the menus' order."""
+        return [symbol.name for symbol in self._kconf.unique_defined_syms]
 
     def is_on(self, symbol: str) -> bool:
         return self._kconf.syms[symbol].str_value == "y"

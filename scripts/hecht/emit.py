@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from hecht.model import DEVICES, Channel, Model, Partition, Schedule, Window
+from hecht.model import (DEVICES, LARGE_PAGE, PAGE, Channel, Model, Partition, PhysicalRange,
+                         Schedule, Window)
 
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
                    b" _-./:,;=+*@#$!&()[]<>{}|~^")
@@ -67,13 +68,14 @@ def kernel_tables(model: Model) -> str:
     return f"""{HEADER}
 _Static_assert({model.processors} <= PROCESSORS_MAX, "processors");
 _Static_assert({model.time_partitions} <= TIME_PARTITIONS_MAX, "time partitions");
-
+{quota_facts(model)}{window_facts(model)}
 static const struct schedule schedules[] = {{
 {schedules}}};
 
 const struct kernel_config kernel_config = {{
     .name = {c_string(model.name)},
     .memory_size = 0x{model.kernel_memory:x},
+    .memory_base = 0x{model.kernel_base:x},
     .consoles = {consoles},
     .serial_port = 0x{model.serial_port:x},
     .serial_baud = {model.serial_baud},
@@ -112,7 +114,8 @@ def _native(partition: Partition) -> str:
 def _ports(partition: Partition) -> str:
     entries = "".join(
         f"\n            {{.name = {c_string(port.name)}, .channel = {port.channel}, "
-        f".source = {c_bool(port.source)}}}," for port in partition.ports)
+        f".source = {c_bool(port.source)}{f', .gpa = 0x{port.gpa:x}' if port.gpa else ''}}},"
+        for port in partition.ports)
     return _array("port", "port_config", entries + "\n        ", len(partition.ports))
 
 
@@ -129,6 +132,7 @@ def _partition(partition: Partition) -> str:
         .kind = {kind},
         .program = {c_string(partition.program.name)},
         .ram_size = 0x{partition.memory:x},
+        .ram_base = 0x{partition.ram_base:x},
         .kernel_quota = {partition.kernel_quota},
         .priority = {partition.priority},
         .processors = 0x{processors:x},
@@ -143,12 +147,17 @@ def _partition(partition: Partition) -> str:
 
 
 def _channel(channel: Channel) -> str:
-    return f"""    {{
+    start = f"""    {{
         .name = {c_string(channel.name)},
         .kind = CHANNEL_{channel.kind.upper()},
-        .message_size = {channel.message_size},
+"""
+    if channel.kind == "memory":
+        return (f"{start}        .memory_size = 0x{channel.size:x},\n"
+                f"        .base = 0x{channel.base:x},\n    }},\n")
+    return f"""{start}        .message_size = {channel.message_size},
         .message_count = {channel.message_count},
         .refresh_ns = {channel.refresh_us * 1000},
+        .base = 0x{channel.base:x},
     }},
 """
 
@@ -160,9 +169,74 @@ def _table(kind: str, entries: list[str]) -> str:
     return f"static const struct {kind}_config {kind}s[] = {{\n{''.join(entries)}}};\n\n"
 
 
+def fixed_ranges(model: Model) -> list[PhysicalRange]:
+    """What σ0 has to find free, ascending."""
+    return sorted((entry for entry in model.memory if entry.base and entry.use != "kernel"),
+                  key=lambda entry: entry.base)
+
+
+def _fixed(ranges: list[PhysicalRange]) -> str:
+    if not ranges:
+        return ""
+    entries = "".join(f"    {{.owner = {c_string(entry.owner)}, .base = 0x{entry.base:x}, "
+                      f".size = 0x{entry.size:x}}}, /* {entry.use} */\n" for entry in ranges)
+    return f"static const struct fixed_range fixed[] = {{\n{entries}}};\n\n"
+
+
+def _assert(condition: str, what: str) -> str:
+    return f"_Static_assert({condition}, {c_string(what)});\n"
+
+
+def memory_facts(model: Model) -> str:
+    """Sizes, alignment and order of the physical ranges, said a second time."""
+    ranges = sorted((entry for entry in model.memory if entry.base), key=lambda entry: entry.base)
+    text = "".join(
+        _assert(f"0x{entry.base:x} % 0x{entry.align:x} == 0 && 0x{entry.size:x} % PAGE_SIZE == 0",
+                f"{entry.use} {entry.owner}: aligned") for entry in ranges)
+    text += "".join(
+        _assert(f"0x{entry.base:x} + 0x{entry.size:x} <= 0x{following.base:x}",
+                f"{entry.use} {entry.owner} ends before {following.use} {following.owner}")
+        for entry, following in zip(ranges, ranges[1:]))
+    return text + "".join(
+        _assert(f"0x{partition.memory:x} % LARGE_PAGE_SIZE == 0", f"{partition.name}: RAM")
+        for partition in model.partitions)
+
+
+def quota_facts(model: Model) -> str:
+    """All quotas together fit into the kernel's memory."""
+    parts = [model.kernel_own, model.sigma0_quota,
+             *(partition.kernel_quota for partition in model.partitions)]
+    return _assert(f"{' + '.join(map(str, parts))} <= 0x{model.kernel_memory:x} / PAGE_SIZE",
+                   "kernel, sigma0 and partitions in pages: the kernel's memory holds them")
+
+
+def window_facts(model: Model) -> str:
+    text = ""
+    for number, schedule in enumerate(model.schedules):
+        for processor in range(model.processors):
+            windows = schedule.on(processor)
+            starts = [window.start_us for window in windows[1:]] + [schedule.frame_us]
+            text += "".join(
+                _assert(f"{window.start_us} + {window.length_us} <= {end}",
+                        f"schedule {number}, processor {processor}: windows are disjoint")
+                for window, end in zip(windows, starts))
+    return text
+
+
+def guest_facts(partition: Partition) -> str:
+    assert partition.vm
+    space = partition.vm.space
+    return "".join(
+        _assert(f"0x{entry.base:x} + 0x{entry.size:x} <= 0x{following.base:x}",
+                f"guest-physical: {entry.use} ends before {following.use}")
+        for entry, following in zip(space, space[1:]))
+
+
 def sigma0_tables(model: Model) -> str:
     first = model.schedules[0]
-    tables = (_table("partition", [_partition(partition) for partition in model.partitions])
+    fixed = fixed_ranges(model)
+    tables = (_fixed(fixed)
+              + _table("partition", [_partition(partition) for partition in model.partitions])
               + _table("channel", [_channel(channel) for channel in model.channels]))
     return f"""{HEADER}
 {tables}const struct system_config system_config = {{
@@ -170,12 +244,15 @@ def sigma0_tables(model: Model) -> str:
     .partition = {"partitions" if model.partitions else "NULL"},
     .channel_count = {len(model.channels)},
     .channel = {"channels" if model.channels else "NULL"},
+    .fixed_count = {len(fixed)},
+    .fixed = {"fixed" if fixed else "NULL"},
     .module_action = {{
 {_actions(model.module_actions, "        ")}    }},
     .frame_ns = {first.frame_us * 1000 if first.windows else 0},
 }};
 _Static_assert({len(model.partitions)} <= PARTITIONS_MAX, "partitions");
-"""
+_Static_assert(PAGE_SIZE == {PAGE} && LARGE_PAGE_SIZE == {LARGE_PAGE}, "pages");
+{memory_facts(model)}"""
 
 
 def vmm_tables(partition: Partition) -> str:
@@ -191,7 +268,7 @@ const struct vm_config vm_config = {{
 {devices}    .uart_mmio = 0x{vm.uart_mmio:x},
     .trace = {c_bool(vm.trace)},
 }};
-"""
+{guest_facts(partition)}"""
 
 
 def all_tables(model: Model) -> dict[str, str]:

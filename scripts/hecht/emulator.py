@@ -29,6 +29,7 @@ BOCHS_BIOS = "/usr/share/bochs/BIOS-bochs-latest"
 BOCHS_VGABIOS = "/usr/share/bochs/VGABIOS-lgpl-latest"
 BOCHS_IPS = 50_000_000  # emulated instructions, and ticks of the TSC, per emulated second
 BOCHS_PROCESSORS_MAX = 15  # with 16 it stops at once
+BOCHS_SERIAL_PORTS = (0x3f8, 0x2f8, 0x3e8, 0x2e8)
 CONNECT_SECONDS = 20
 
 
@@ -47,6 +48,8 @@ class Settings:
     firmware: str = "bios"
     count: bool = False  # QEMU: one TSC tick is one instruction, and every run is the same
     shift: int = 0  # with count: 2 to the power of this many ticks are one instruction
+    machine: str = "pc"  # of QEMU
+    serial_port: int = 0x3f8
     start_time: int | None = None  # seconds since 1970: what the board's clock shows at start
 
     def check(self) -> None:
@@ -54,6 +57,8 @@ class Settings:
             raise EmulatorError(f"EMULATOR={self.emulator}: there are {' and '.join(EMULATORS)}")
         if self.emulator == "bochs" and self.firmware != "bios":
             raise EmulatorError("Bochs starts by its BIOS only")
+        if self.emulator == "bochs" and self.serial_port not in BOCHS_SERIAL_PORTS:
+            raise EmulatorError(f"Bochs has no serial port at {self.serial_port:#x}")
         if not self.iso.is_file():
             raise EmulatorError(f"{self.iso} is missing")
         program = "bochs" if self.emulator == "bochs" else "qemu-system-x86_64"
@@ -62,11 +67,12 @@ class Settings:
 
 
 def qemu_command(settings: Settings, console: str) -> list[str]:
-    command = ["qemu-system-x86_64", "-accel", "tcg", "-machine", "pc", "-cpu", settings.cpu,
+    command = ["qemu-system-x86_64", "-accel", "tcg", "-machine", settings.machine, "-cpu", settings.cpu,
                "-m", str(settings.memory_mib), "-smp", str(settings.processors),
                "-nodefaults", "-vga", "std", "-display", "none", "-no-reboot",
                "-chardev", f"socket,id=console,path={console}",
-               "-serial", "chardev:console"]
+               "-device", "isa-serial,chardev=console,irq=4,"
+               f"iobase={settings.serial_port:#x}"]
     if settings.medium == "cd":
         command += ["-cdrom", str(settings.iso)]
     else:
@@ -84,6 +90,7 @@ def bochs_configuration(settings: Settings, port: int, log: Path) -> str:
     kind = "cdrom" if settings.medium == "cd" else "disk"
     drive = (f"type=cdrom, path={settings.iso}, status=inserted" if kind == "cdrom" else
              f"type=disk, path={settings.iso}, mode=volatile, cylinders=0")
+    com = 1 + BOCHS_SERIAL_PORTS.index(settings.serial_port)
     time0 = settings.start_time if settings.start_time is not None else "utc"
     return f"""\
 plugin_ctrl: unmapped=1
@@ -97,7 +104,7 @@ memory: guest={settings.memory_mib}, host={settings.memory_mib}
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-master: {drive}
 boot: {kind}
-com1: enabled=1, mode=socket-client, dev=localhost:{port}
+com{com}: enabled=1, mode=socket-client, dev=localhost:{port}
 sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy
 clock: sync=none, time0={time0}
 log: {log}

@@ -12,11 +12,17 @@ class Problem:
     what: str
     symbols: list[tuple[str, str, str]] = field(default_factory=list)  # name, value, menu place
     remedy: str = ""
+    changes: dict[str, str] = field(default_factory=dict)  # symbol → value as in .config
+    identifier: str = ""  # of the check that found it
 
     def __str__(self) -> str:
-        lines = [f"error: {self.what}"]
+        mark = f"[{self.identifier}]" if self.identifier else ""
+        lines = [f"error{mark}: {self.what}"]
         lines += [f"  CONFIG_{name}={value}  ({place})" for name, value, place in self.symbols]
-        if self.remedy:
+        would_do = " with ".join(f"CONFIG_{name}={value}" for name, value in self.changes.items())
+        if would_do:
+            lines.append(f"  {would_do} would do" + (f", or {self.remedy}" if self.remedy else ""))
+        elif self.remedy:
             lines.append(f"  {self.remedy}")
         return "\n".join(lines)
 

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 The explicit model: everything that image and tables say, with nothing left to be guessed. It is
-made from the configuration alone; validate.py checks it, emit.py writes it as C.
+made from the configuration and the board file, and completed by allocate.py; checks/ checks it,
+emit.py writes it as C, describe.py as JSON.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hecht import numbers, slots
+from hecht import allocate, boards, numbers, shared, slots
+from hecht.allocate import (LARGE_PAGE, MIB, PAGE, PORT_OWN, PROGRAM_OWN,  # noqa: F401
+                            SIGMA0_OWN, VCPU_OWN, VM_OWN, DeviceIrq, DevicePorts, GuestRange,
+                            PhysicalRange, QuotaItem, Rights)
+from hecht.board import Board
 from hecht.config import Config
-
-MIB = 1 << 20
-PAGE = 4096
-LARGE_PAGE = 2 * MIB
-ENTRIES = 512  # of a page table
 
 # Bounds of hypervisor/abi/ and of the loaders behind it.
 NAME_MAX = 31
@@ -27,16 +27,6 @@ VCPUS_MAX = 8             # VM_VCPUS_MAX of vmm/vm.h
 IO_PORTS = 0x10000
 IRQ_LINES = 128
 CHANNEL_BYTES_MAX = MIB   # of messages in one channel
-
-# Kernel memory in pages, beside page tables.
-KERNEL_OWN = 128      # the kernel's own quota and its bookkeeping
-PROCESSOR_OWN = 8 + 4 * 4  # of each processor: its struct and tables, four stacks
-READY_QUEUES = 2      # of each processor and time partition
-SIGMA0_OWN = 512      # σ0's image and stack, and its map of the machine's memory
-VM_OWN = 96           # VMM's image tables, threads, state page, vCPU with its intercept maps
-VCPU_OWN = 24         # each further vCPU, with its handler thread and state page
-PORT_OWN = 2          # tables that map one end of a channel
-PROGRAM_OWN = 96      # image tables and some threads of a native program
 
 DEVICES = ("pic", "pit", "uart", "rtc", "keyboard_controller", "pci")
 
@@ -60,6 +50,11 @@ class Vm:
     devices: dict[str, bool]
     uart_mmio: int
     trace: bool
+    # Of allocate.py:
+    vcpu_processors: list[int] = field(default_factory=list)  # of each vCPU
+    ports: list[DevicePorts] = field(default_factory=list)    # of its virtual devices
+    irqs: list[DeviceIrq] = field(default_factory=list)
+    space: list[GuestRange] = field(default_factory=list)     # guest-physical, ascending
 
 
 @dataclass
@@ -76,7 +71,8 @@ class Port:
     """One end of a channel."""
     name: str
     channel: int  # index in Model.channels
-    source: bool
+    source: bool  # may write
+    gpa: int = 0  # of a shared memory at a VM
 
 
 @dataclass
@@ -88,7 +84,7 @@ class Partition:
     priority: int
     processors: list[int]
     time_partition: int
-    kernel_quota: int  # pages
+    kernel_quota: int  # pages: the sum of `quota`
     console_input: bool
     counts_for_end: bool
     actions: dict[str, str]  # enum health_error → enum health_action
@@ -97,6 +93,10 @@ class Partition:
     vm: Vm | None = None
     native: Program | None = None
     ports: list[Port] = field(default_factory=list)
+    quota: list[QuotaItem] = field(default_factory=list)  # kernel memory, item by item
+    # Of allocate.py:
+    ram_base: int = 0  # physical; 0: placed by σ0
+    rights: Rights = field(default_factory=Rights)
 
     @property
     def prefix(self) -> str:
@@ -136,12 +136,17 @@ class Schedule:
 class Channel:
     slot: int
     name: str
-    kind: str  # sampling or queuing
+    kind: str  # sampling, queuing or memory
     source: int  # slots of partitions
     destinations: list[int]
     message_size: int  # bytes
     message_count: int
     refresh_us: int
+    size: int = 0  # of a shared memory, bytes
+    destinations_write: bool = False
+    gpa: int = 0   # the same in all VMs at its ends; 0: there is none
+    span: int = 0  # of physical memory, bytes (allocate.py)
+    base: int = 0  # physical; 0: placed by σ0
 
     @property
     def prefix(self) -> str:
@@ -149,7 +154,9 @@ class Channel:
 
     @property
     def memory(self) -> int:
-        """Bytes of its messages; a sampling channel keeps four."""
+        """Bytes of its messages, of which a sampling channel keeps four, or all that is shared."""
+        if self.kind == "memory":
+            return self.size
         return self.message_size * (self.message_count if self.kind == "queuing" else 4)
 
 
@@ -165,6 +172,7 @@ class Model:
     name: str
     kernel_memory: int  # bytes
     sigma0_quota: int   # pages
+    board: Board        # as it is started, if it is an emulator's
     processors: int
     time_slice_us: int
     consoles: list[str]
@@ -177,6 +185,15 @@ class Model:
     partitions: list[Partition]
     channels: list[Channel]
     module_actions: dict[str, str]  # errors that are no partition's
+    # Of allocate.py:
+    kernel_base: int = 0  # physical; 0: the kernel chooses
+    kernel_items: list[QuotaItem] = field(default_factory=list)  # beside all quotas
+    memory: list[PhysicalRange] = field(default_factory=list)    # in σ0's order
+
+    @property
+    def machine(self) -> str:
+        """Of QEMU."""
+        return (self.board.emulated and self.board.emulated.machine) or "pc"
 
     @property
     def vms(self) -> list[Partition]:
@@ -196,8 +213,7 @@ class Model:
     @property
     def kernel_own(self) -> int:
         """Pages that the kernel keeps beside all quotas."""
-        return KERNEL_OWN + self.processors * (PROCESSOR_OWN
-                                               + READY_QUEUES * self.time_partitions)
+        return sum(item.pages for item in self.kernel_items)
 
     @property
     def modules(self) -> list[Module]:
@@ -206,19 +222,6 @@ class Model:
         for partition in self.partitions:
             found += [partition.program, *partition.modules]
         return found
-
-
-def tables(memory: int) -> int:
-    """Pages of page tables that map it once by pages of 4 KiB, with all levels above."""
-    lowest = -(-memory // (PAGE * ENTRIES))
-    return lowest + 3 + -(-lowest // ENTRIES)
-
-
-def vm_kernel_quota(memory: int, vcpus: int) -> int:
-    """Pages of kernel memory for a VM: its RAM is mapped twice, by its VMM and by the guest, in
-    the worst case by pages of 4 KiB; boot modules are mapped once more by the VMM."""
-    modules = -(-memory // (PAGE * ENTRIES * 2)) + 8
-    return 2 * tables(memory) + modules + VM_OWN + (vcpus - 1) * VCPU_OWN
 
 
 def _vm(config: Config, partition: Partition, board: str) -> Vm:
@@ -285,11 +288,8 @@ def _partition(config: Config, slot: int, board: str) -> Partition | None:
     if kind == "program":
         partition.native = _program(config, prefix)
         partition.program.source = f"build/{board}/native/{partition.native.source}.elf"
-        partition.kernel_quota = (PROGRAM_OWN + tables(memory)
-                                  + config.number(prefix + "KERNEL_EXTRA_KIB") * 1024 // PAGE)
     else:
         partition.vm = _vm(config, partition, board)
-        partition.kernel_quota = vm_kernel_quota(memory, partition.vm.vcpus)
     return partition
 
 
@@ -308,7 +308,7 @@ def _schedule(config: Config, number: int) -> Schedule:
 
 def _channel(config: Config, slot: int) -> Channel | None:
     prefix = f"CHAN{slot}_"
-    kind = next((kind for kind in ("sampling", "queuing")
+    kind = next((kind for kind in ("sampling", "queuing", "memory")
                  if config.is_on(f"{prefix}KIND_{kind.upper()}")), None)
     if kind is None:
         return None
@@ -322,17 +322,23 @@ def _channel(config: Config, slot: int) -> Channel | None:
         message_size=config.number(prefix + "MESSAGE_SIZE"),
         message_count=config.number(prefix + "MESSAGE_COUNT", 1),
         refresh_us=config.number(prefix + "REFRESH_US"),
+        size=config.number(prefix + "SIZE_KIB") * 1024,
+        destinations_write=config.is_on(prefix + "DESTINATIONS_WRITE"),
+        gpa=config.number(prefix + "ADDRESS"),
     )
 
 
-def _add_ports(partitions: list[Partition], channels: list[Channel]) -> None:
+def _add_ports(config: Config, partitions: list[Partition], channels: list[Channel]) -> None:
     for partition in partitions:
         for index, channel in enumerate(channels):
-            if channel.source == partition.slot:
-                partition.ports.append(Port(channel.name, index, True))
-            elif partition.slot in channel.destinations:
-                partition.ports.append(Port(channel.name, index, False))
-        partition.kernel_quota += PORT_OWN * (len(partition.ports) + bool(partition.ports))
+            if partition.slot not in (channel.source, *channel.destinations):
+                continue
+            source = partition.slot == channel.source or channel.destinations_write
+            partition.ports.append(Port(channel.name, index, source,
+                                        channel.gpa if partition.vm else 0))
+        partition.quota = allocate.quota(partition, channels, 1024 * config.number(
+            partition.prefix + "KERNEL_EXTRA_KIB"))
+        partition.kernel_quota = sum(item.pages for item in partition.quota)
 
 
 def make_model(config: Config) -> Model:
@@ -341,12 +347,16 @@ def make_model(config: Config) -> Model:
     partitions = [partition for slot in range(slots.PARTITIONS)
                   if (partition := _partition(config, slot, name))]
     channels = [channel for slot in range(slots.CHANNELS) if (channel := _channel(config, slot))]
-    _add_ports(partitions, channels)
-    return Model(
+    shared.place(channels, partitions)
+    _add_ports(config, partitions, channels)
+    memory = config.number("EMULATOR_MEMORY_MIB") * MIB
+    processors = config.number("PROCESSORS")
+    model = Model(
         name=name,
         kernel_memory=config.number("KERNEL_MEMORY_MIB") * MIB,
         sigma0_quota=SIGMA0_OWN,
-        processors=config.number("PROCESSORS"),
+        board=boards.chosen(config).sized(memory, processors),
+        processors=processors,
         time_slice_us=config.number("TIME_SLICE_US"),
         consoles=[console for console in ("serial", "screen")
                   if config.is_on(f"CONSOLE_{console.upper()}")],
@@ -354,7 +364,7 @@ def make_model(config: Config) -> Model:
         serial_baud=config.number("SERIAL_BAUD"),
         emulator=Emulator("bochs" if bochs else "qemu",
                           config.text("EMULATOR_BOCHS_CPU" if bochs else "EMULATOR_QEMU_CPU"),
-                          config.number("EMULATOR_MEMORY_MIB") * MIB),
+                          memory),
         backends=[backend for backend in ("svm", "vmx") if config.is_on(backend.upper())],
         count=config.is_on("COUNT"),
         schedules=[_schedule(config, number) for number in range(config.number("SCHEDULES"))],
@@ -362,3 +372,5 @@ def make_model(config: Config) -> Model:
         channels=channels,
         module_actions={error.name: "LOG" for error in slots.HEALTH_ERRORS},
     )
+    allocate.allocate(model)
+    return model

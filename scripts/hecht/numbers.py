@@ -17,7 +17,7 @@ def ranges(text: str, limit: int) -> list[tuple[int, int]] | str:
     for word in text.split(","):
         match = _RANGE.fullmatch(word)
         if not match:
-            return (f"{ascii(word.strip())} is neither a number nor a range such as 0-1"
+            return (f"{ascii(word.strip()[:40])} is neither a number nor a range such as 0-1"
                     if word.strip() else "a number is missing at a comma")
         first = _number(match[1])
         last = _number(match[2]) if match[2] else first

@@ -27,7 +27,7 @@ $(KCONFIG_CONFIG): | $(MENUS)
 	@kconfig-conf --defconfig=configs/qemu_svm_defconfig Kconfig >/dev/null
 endif
 
-.PHONY: menuconfig nconfig oldconfig olddefconfig savedefconfig
+.PHONY: menuconfig nconfig oldconfig olddefconfig savedefconfig diffconfig randconfig
 # Whoever starts with the menus starts with the configuration that `make` alone would build.
 menuconfig nconfig oldconfig olddefconfig: $(MENUS) | $(KCONFIG_CONFIG)
 menuconfig:
@@ -36,9 +36,17 @@ nconfig:
 	kconfig-nconf Kconfig
 oldconfig olddefconfig:
 	kconfig-conf --$@ Kconfig
+SAVED ?= defconfig
 savedefconfig: $(KCONFIG_CONFIG) $(MENUS)
-	kconfig-conf --savedefconfig=defconfig Kconfig
-	@echo "Written to ./defconfig; configs/NAME_defconfig would make it a named configuration."
+	kconfig-conf --savedefconfig=$(SAVED) Kconfig
+	@echo "Written to ./$(SAVED); configs/NAME_defconfig would make it a named configuration."
+
+# TO=NAME compares with another configuration than the defaults.
+diffconfig: $(KCONFIG_CONFIG) $(MENUS)
+	@scripts/diffconfig $< $(if $(TO),--to '$(TO)') || [ $$? = 1 ]
+SEED ?= $(shell date +%s)
+randconfig: $(MENUS)
+	@scripts/randconfig --seed '$(SEED)' -o $(KCONFIG_CONFIG)
 
 # Only as goals: files of that name are sources, not targets.
 $(filter %_defconfig,$(MAKECMDGOALS)): FORCE $(MENUS)
@@ -50,8 +58,8 @@ $(filter %_defconfig,$(MAKECMDGOALS)): FORCE $(MENUS)
 	kconfig-conf --defconfig="$$file" Kconfig
 
 # The generator's own parts, whatever they make.
-GENERATOR := scripts/generate $(wildcard scripts/hecht/*.py) Kconfig \
-    $(menu_templates)
+GENERATOR := scripts/generate $(wildcard scripts/hecht/*.py scripts/hecht/*/*.py) Kconfig \
+    $(menu_templates) $(wildcard configs/boards/*.toml)
 
 ifneq ($(CONFIGURED),)
 config_mk := build/configs/$(subst /,_,$(patsubst ./%,%,$(KCONFIG_CONFIG))).mk

@@ -31,22 +31,32 @@ endif
 LINK_FLAGS := -nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
     -Wl,-z,noexecstack
 
-# Makes one kind of object: $(call objects,KIND,FLAGS) defines the rules that compile C and
-# assembly files of the source tree, and of the generated tables, into $(OUT)/KIND/FILE.o.
-# They are made anew when compiler or flags change.
+# The letters of the frame buffer console, a table made of their picture.
+build/font/font.c: hypervisor/x86/font.txt scripts/font
+	@mkdir -p $(@D)
+	@scripts/font $< >$@.$$$$ && mv $@.$$$$ $@
+
+# Makes one kind of object: $(call objects,KIND,FLAGS,VARIANT) defines the rules that compile C and
+# assembly files of the source tree into build/obj/KIND-VARIANT-CC/FILE.o, which all configurations
+# share, and generated tables into $(OUT)/KIND/generated/. They are made anew when compiler or
+# flags change. Two makes may be at it at once: what stands under its name is always whole.
+objects_folder = build/obj/$(1)$(if $(2),-$(2))-$(notdir $(firstword $(CC)))
 define objects
-$$(OUT)/$(1)/.flags: FORCE
+$(1)_folder := $$(call objects_folder,$(1),$(3))
+$$($(1)_folder)/.flags: FORCE
 	@mkdir -p $$(@D)
-	@echo '$$(CC) $(2)' | cmp -s - $$@ || echo '$$(CC) $(2)' >$$@
-$$(OUT)/$(1)/%.o: % $$(OUT)/$(1)/.flags
-	@mkdir -p $$(@D)
-	@echo "  CC      $$@"
-	@$$(CC) $(2) -MMD -MP -c -o $$@ $$<
-$$(OUT)/$(1)/generated/%.o: $$(OUT)/generated/% $$(OUT)/$(1)/.flags
+	@echo '$$(CC) $(2)' | cmp -s - $$@ || { echo '$$(CC) $(2)' >$$@.$$$$$$$$; mv $$@.$$$$$$$$ $$@; }
+$$($(1)_folder)/%.o: % $$($(1)_folder)/.flags
 	@mkdir -p $$(@D)
 	@echo "  CC      $$@"
-	@$$(CC) $(2) -MMD -MP -c -o $$@ $$<
+	@$$(call compile,$(2))
+$$(OUT)/$(1)/generated/%.o: $$(OUT)/generated/% $$($(1)_folder)/.flags
+	@mkdir -p $$(@D)
+	@echo "  CC      $$@"
+	@$$(call compile,$(2))
 endef
+compile = $(CC) $(1) -frandom-seed=$< -MMD -MP -MT $@ -MF $@.$$$$.d -c -o $@.$$$$ $< && \
+    mv $@.$$$$.d $(@:.o=.d) && mv $@.$$$$ $@
 
 # $(call objects_of,KIND,SOURCES)
-objects_of = $(patsubst %,$(OUT)/$(1)/%.o,$(2))
+objects_of = $(patsubst %,$($(1)_folder)/%.o,$(2))

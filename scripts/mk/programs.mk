@@ -13,7 +13,9 @@ $(OUT)/.tables: FORCE $(if $(PACKAGED_GUEST),build/guest/lock)
 	@mkdir -p $(OUT)
 	@scripts/generate $(KCONFIG_CONFIG) --tables $(OUT)
 tables: $(OUT)/.tables
-	@echo "Written to $(OUT)/generated; the whole model is $(OUT)/model.json"
+	@scripts/generate $(KCONFIG_CONFIG) --show
+	@echo
+	@echo "All of it: $(OUT)/model.json; the tables: $(OUT)/generated"
 
 $(OUT)/generated/%.c: $(OUT)/.tables ;
 
@@ -21,13 +23,16 @@ $(OUT)/generated/%.c: $(OUT)/.tables ;
 
 # Compiled once for each kind of program, which takes of it what it uses.
 define library
-$(OUT)/$(1)/lib.a: $(call objects_of,$(1),$(call sources,hypervisor/lib))
-	@rm -f $$@
-	@$$(ARCHIVE) rcsD $$@ $$^
+$(1)_library := $$($(1)_folder)/lib.a
+$$($(1)_library): $$(call objects_of,$(1),$$(call sources,hypervisor/lib))
+	@$$(call archive)
 endef
-$(foreach kind,kernel sigma0 vmm native mini,$(eval $(call library,$(kind))))
+archive = rm -f $@.$$$$ && $(ARCHIVE) rcsD $@.$$$$ $^ && mv $@.$$$$ $@
 
 # ---- Kernel -----------------------------------------------------------------------------------
+
+$(eval $(call objects,kernel,$(KERNEL_FLAGS) $(LTO_FLAGS) $(if $(COUNT),$(COUNTING_FLAGS),$(PLAIN_FLAGS)),$(if $(COUNT),counting)))
+$(eval $(call library,kernel))
 
 kernel_folders := hypervisor/kernel hypervisor/x86
 ifneq ($(BACKENDS),)
@@ -35,20 +40,23 @@ kernel_folders += hypervisor/virt $(BACKENDS:%=hypervisor/x86/%)
 kernel_unwanted := hypervisor/kernel/without_virt.c
 endif
 kernel_folders += $(if $(COUNT),hypervisor/x86/counting,hypervisor/x86/plain)
-kernel_sources := $(filter-out $(kernel_unwanted),$(call sources,$(kernel_folders)))
+kernel_sources := $(filter-out $(kernel_unwanted),$(call sources,$(kernel_folders))) \
+    build/font/font.c
 kernel_objects := $(call objects_of,kernel,$(kernel_sources)) \
     $(OUT)/kernel/generated/kernel_config.c.o
 
-$(eval $(call objects,kernel,$(KERNEL_FLAGS) $(LTO_FLAGS) $(if $(COUNT),$(COUNTING_FLAGS),$(PLAIN_FLAGS))))
-
-$(OUT)/kernel.elf: $(kernel_objects) $(OUT)/kernel/lib.a hypervisor/x86/kernel.lds
+$(OUT)/kernel.elf: $(kernel_objects) $(kernel_library) hypervisor/x86/kernel.lds
 	@echo "  LINK    $@"
 	@$(CC) $(KERNEL_FLAGS) $(LTO_FLAGS) $(LTO_LINK_FLAGS) $(LINK_FLAGS) -Wl,--fatal-warnings \
 	    $(if $(COUNT),$(foreach name,kernel_syscall trap_user svm_exited vmx_exited,-Wl,--wrap=$(name))) \
 	    -Wl,-T,hypervisor/x86/kernel.lds -o $@ \
-	    $(kernel_objects) $(OUT)/kernel/lib.a
+	    $(kernel_objects) $(kernel_library)
 
 # ---- σ0 and VMMs ------------------------------------------------------------------------------
+
+$(eval $(call objects,sigma0,$(SIGMA0_FLAGS) $(LTO_FLAGS)))
+$(eval $(call objects,vmm,$(VMM_FLAGS) $(LTO_FLAGS)))
+$(foreach kind,sigma0 vmm,$(eval $(call library,$(kind))))
 
 user_sources := $(call sources,hypervisor/lib/user)
 sigma0_sources := $(call sources,hypervisor/system) $(user_sources)
@@ -58,17 +66,14 @@ sigma0_objects := $(call objects_of,sigma0,$(sigma0_sources)) \
 vmm_objects := $(call objects_of,vmm,$(vmm_sources))
 vmm_programs := $(VMS:%=$(OUT)/vmm-%.elf)
 
-$(eval $(call objects,sigma0,$(SIGMA0_FLAGS) $(LTO_FLAGS)))
-$(eval $(call objects,vmm,$(VMM_FLAGS) $(LTO_FLAGS)))
-
-$(OUT)/sigma0.elf: $(sigma0_objects) $(OUT)/sigma0/lib.a hypervisor/system/user.lds
+$(OUT)/sigma0.elf: $(sigma0_objects) $(sigma0_library) hypervisor/system/user.lds
 	@echo "  LINK    $@"
 	@$(CC) $(USER_FLAGS) $(LTO_FLAGS) $(LTO_LINK_FLAGS) $(LINK_FLAGS) -Wl,--fatal-warnings \
 	    -Wl,-T,hypervisor/system/user.lds -o $@ \
-	    $(sigma0_objects) $(OUT)/sigma0/lib.a
+	    $(sigma0_objects) $(sigma0_library)
 
 $(vmm_programs): $(OUT)/vmm-%.elf: $(vmm_objects) $(OUT)/vmm/generated/vmm_%.c.o \
-    $(OUT)/vmm/lib.a hypervisor/system/user.lds
+    $(vmm_library) hypervisor/system/user.lds
 	@echo "  LINK    $@"
 	@$(CC) $(USER_FLAGS) $(LTO_FLAGS) $(LTO_LINK_FLAGS) $(LINK_FLAGS) -Wl,--fatal-warnings \
 	    -Wl,-T,hypervisor/system/user.lds -o $@ \
@@ -79,17 +84,17 @@ programs: $(vmm_programs)
 
 # A program is named by the path of its C file without .c: guests/native/NAME, or a test's.
 # The library is an archive: a program that has an entry of its own takes nothing of it.
+$(eval $(call objects,native,$(NATIVE_FLAGS) $(LTO_FLAGS)))
+$(eval $(call library,native))
 native_shared := $(call objects_of,native,$(user_sources))
 native_programs := $(PROGRAMS:%=$(OUT)/native/%.elf)
 
-$(eval $(call objects,native,$(NATIVE_FLAGS) $(LTO_FLAGS)))
+$(native_folder)/native.a: $(call objects_of,native,$(call sources,guests/native/lib))
+	@$(call archive)
 
-$(OUT)/native/native.a: $(call objects_of,native,$(call sources,guests/native/lib))
-	@rm -f $@
-	@$(ARCHIVE) rcsD $@ $^
-
-$(OUT)/native/%.elf: $(OUT)/native/%.c.o $(native_shared) $(OUT)/native/native.a \
-    $(OUT)/native/lib.a hypervisor/system/user.lds
+$(OUT)/native/%.elf: $(native_folder)/%.c.o $(native_shared) $(native_folder)/native.a \
+    $(native_library) hypervisor/system/user.lds
+	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(CC) $(USER_FLAGS) $(LTO_FLAGS) $(LTO_LINK_FLAGS) $(LINK_FLAGS) -Wl,--fatal-warnings \
 	    -Wl,-T,hypervisor/system/user.lds -o $@ $(filter %.o %.a,$^)
@@ -99,13 +104,14 @@ programs: $(native_programs)
 
 # ---- Small guests -----------------------------------------------------------------------------
 
+$(eval $(call objects,mini,$(MINI_FLAGS)))
+$(eval $(call library,mini))
 mini_shared := $(call objects_of,mini,guests/mini/start.S $(call sources,guests/mini/lib))
 mini_programs := $(patsubst guests/mini/%.c,$(OUT)/mini/%.bin,$(wildcard guests/mini/*.c))
 
-$(eval $(call objects,mini,$(MINI_FLAGS)))
-
-$(OUT)/mini/%.elf: $(OUT)/mini/guests/mini/%.c.o $(mini_shared) $(OUT)/mini/lib.a \
+$(OUT)/mini/%.elf: $(mini_folder)/guests/mini/%.c.o $(mini_shared) $(mini_library) \
     guests/mini/mini.lds
+	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(CC) $(LINK_FLAGS) -Wl,--no-warn-rwx-segments -Wl,-T,guests/mini/mini.lds -o $@ \
 	    $(filter %.o %.a,$^)
@@ -126,6 +132,6 @@ build/guest/lock: $(filter-out %/lock,$(wildcard guests/linux/*)) $(if $(LOCK),F
 # ---- Sizes ------------------------------------------------------------------------------------
 
 size: programs
-	@scripts/size $(OUT)
+	@scripts/size $(OUT) $(kernel_objects)
 
--include $(shell [ -d $(OUT) ] && find $(OUT) -name '*.d')
+-include $(shell find $(OUT) $(foreach kind,kernel sigma0 vmm native mini,$($(kind)_folder)) -name '*.d' 2>/dev/null)

@@ -18,18 +18,22 @@ hypothesis.settings.register_profile("repeatable", derandomize=True, database=No
 hypothesis.settings.load_profile("repeatable")
 
 
+_HEADER = {  # value, offset, form
+    "setup_sects": (3, 0x1f1, "<B"), "syssize": (384, 0x1f4, "<I"),
+    "boot_flag": (0xaa55, 0x1fe, "<H"), "header_length": (0x6a, 0x201, "<B"),
+    "magic": (0x53726448, 0x202, "<I"), "version": (0x20f, 0x206, "<H"),
+    "loadflags": (1, 0x211, "<B"), "initrd_addr_max": (0x7fffffff, 0x22c, "<I"),
+    "alignment": (2 << 20, 0x230, "<I"), "relocatable": (1, 0x234, "<B"),
+    "xloadflags": (1, 0x236, "<H"), "cmdline_size": (2047, 0x238, "<I"),
+    "pref_address": (1 << 24, 0x258, "<Q"), "init_size": (4 << 20, 0x260, "<I"),
+}
+
+
 def bzimage(**changes: int) -> bytes:
     """A file that looks like a 64-bit kernel; `changes` are values of single fields."""
-    fields = {"magic": 0x53726448, "version": 0x20f, "xloadflags": 1, "cmdline_size": 2047,
-              "setup_sects": 3, "boot_flag": 0xaa55, "pref_address": 1 << 24,
-              "init_size": 4 << 20} | changes
     image = bytearray(8192)
-    for key, (offset, form) in {
-            "setup_sects": (0x1f1, "<B"), "boot_flag": (0x1fe, "<H"), "magic": (0x202, "<I"),
-            "version": (0x206, "<H"), "xloadflags": (0x236, "<H"),
-            "cmdline_size": (0x238, "<I"), "pref_address": (0x258, "<Q"),
-            "init_size": (0x260, "<I")}.items():
-        struct.pack_into(form, image, offset, fields[key])
+    for name, (value, offset, form) in _HEADER.items():
+        struct.pack_into(form, image, offset, changes.get(name, value))
     return bytes(image)
 
 
@@ -51,6 +55,12 @@ def channel(slot: int, source: int, destinations: str, **values: str) -> dict[st
              | values).items()}
 
 
+def memory(slot: int, source: int, destinations: str, **values: str) -> dict[str, str]:
+    """A channel that is shared memory."""
+    return channel(slot, source, destinations,
+                   **({"KIND_SAMPLING": "n", "KIND_MEMORY": "y"} | values))
+
+
 def windows(schedule: int, *rows: tuple[int, int, int, int]) -> dict[str, str]:
     """Of each row: time partition, processor, start and length in microseconds."""
     values = {f"SCHED{schedule}_WINDOWS": str(len(rows))}
@@ -69,7 +79,7 @@ class Project:
         self.values = {"NAME": quoted("test"), "PART0_KERNEL": quoted(str(folder / "vmlinuz")),
                        "PART0_INITRD": quoted(str(folder / "initrd"))}
         (folder / "vmlinuz").write_bytes(bzimage())
-        (folder / "initrd").write_bytes(b"initrd")
+        (folder / "initrd").write_bytes(b"070701")
 
     def generate(self, **values: str) -> subprocess.CompletedProcess[str]:
         config = self.folder / "config"

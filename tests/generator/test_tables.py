@@ -8,7 +8,8 @@ import re
 import subprocess
 from pathlib import Path
 
-from conftest import ROOT, Project, channel, program, quoted, windows
+import pytest
+from conftest import ROOT, Project, channel, memory, program, quoted, windows
 from hecht.emit import c_string
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -132,6 +133,8 @@ def test_small_guest(project: Project) -> None:
 
 def test_processors_and_schedules(project: Project) -> None:
     assert project.generate(**{"PROCESSORS": "2", "SCHEDULES": "2", "PART0_TIME_PARTITION": "2"},
+                            **program(1, TIME_PARTITION="1"),
+                            **program(2, TIME_PARTITION="2", PROCESSORS=quoted("0-1")),
                             **windows(0, (2, 0, 1000, 9000), (1, 0, 0, 1000)),
                             **windows(1, (2, 1, 0, 10000), (2, 0, 0, 500))).returncode == 0
     kernel = project.table("kernel_config.c")
@@ -150,11 +153,11 @@ def test_processors_and_schedules(project: Project) -> None:
 def test_native_program(project: Project) -> None:
     assert project.generate(**program(
         3, NAME=quoted("control"), ARGUMENTS=quoted("fast 7"), IO_PORTS=quoted("0x61, 0x40-0x43"),
-        IRQS=quoted("8,2"), PROCESSORS=quoted("0"), PRIORITY="120", CONSOLE_INPUT="y",
+        IRQS=quoted("8,2"), PROCESSORS=quoted("0"), PRIORITY="90", CONSOLE_INPUT="y",
         COUNTS_FOR_END="n", MEMORY_MIB="0")).returncode == 0
     sigma0 = project.table("sigma0_config.c").partition('.name = "control"')[2]
     for line in (".kind = PARTITION_PROGRAM,", '.program = "native:control",',
-                 '.arguments = "fast 7",', ".ram_size = 0x0,", ".priority = 120,",
+                 '.arguments = "fast 7",', ".ram_size = 0x0,", ".priority = 90,",
                  ".processors = 0x1,", ".console_input = true,", ".counts_for_end = false,",
                  ".io_port_count = 2,", "{0x40, 4}, {0x61, 1}", ".irq_count = 2,",
                  "{0x2, 1}, {0x8, 1}"):
@@ -181,6 +184,24 @@ def test_channels(project: Project) -> None:
     assert compiles(project)
 
 
+def test_shared_memory(project: Project) -> None:
+    assert project.generate(
+        **program(1), **program(2), **{"PART0_UART_MMIO": "0xc0000000"},
+        **memory(0, 1, "0,2", NAME=quoted("small"), SIZE_KIB="4"),
+        **memory(1, 0, "1", NAME=quoted("large"), SIZE_KIB="3072", DESTINATIONS_WRITE="y"),
+        **memory(2, 0, "2", NAME=quoted("fixed"), ADDRESS="0xc0001000"),
+        **memory(3, 1, "2", NAME=quoted("native"))).returncode == 0
+    sigma0 = project.table("sigma0_config.c")
+    assert re.search(r'"small",\n +.kind = CHANNEL_MEMORY,\n +.memory_size = 0x1000,\n', sigma0)
+    ports = re.findall(r'"(\w+)", \.channel = \d, \.source = (\w+)(?:, \.gpa = (\w+))?}', sigma0)
+    # Behind what has its place already: the registers, and what is fixed.
+    assert ports == [("small", "false", "0xc0011000"), ("large", "true", "0xc0200000"),
+                     ("fixed", "true", "0xc0001000"),
+                     ("small", "true", ""), ("large", "true", ""), ("native", "true", ""),
+                     ("small", "false", ""), ("fixed", "false", ""), ("native", "false", "")]
+    assert compiles(project)
+
+
 def test_health_actions(project: Project) -> None:
     assert project.generate(PART0_ON_VM_SHUTDOWN_RESTART_COLD="y",
                             PART0_ON_PARTITION_ENDED_SWITCH_SCHEDULE="y", SCHEDULES="3",
@@ -199,10 +220,13 @@ def test_small_guest_on_two_processors(project: Project) -> None:
     assert ".processors = 0xa," in project.table("sigma0_config.c")
 
 
-def test_each_device_is_a_choice(project: Project) -> None:
-    for device in ("PIC", "PIT", "UART", "RTC", "KEYBOARD_CONTROLLER", "PCI"):
-        assert project.generate(**{f"PART0_{device}": "n"}).returncode == 0
-        assert f".{device.lower()} = false," in project.table("vmm_linux.c")
+@pytest.mark.parametrize("device, others", [
+    ("PIC", {"PART0_KIND_MINI": "y"}), ("PIT", {"PART0_KIND_MINI": "y"}),
+    ("UART", {"PART0_CMDLINE": quoted("quiet"), "PART0_CONSOLE_INPUT": "n"}),
+    ("RTC", {}), ("KEYBOARD_CONTROLLER", {}), ("PCI", {})])
+def test_each_device_is_a_choice(project: Project, device: str, others: dict[str, str]) -> None:
+    assert project.generate(**{f"PART0_{device}": "n"} | others).returncode == 0
+    assert f".{device.lower()} = false," in project.table("vmm_linux.c")
 
 
 def test_nothing_is_written_twice(project: Project) -> None:
@@ -215,6 +239,6 @@ def test_nothing_is_written_twice(project: Project) -> None:
 def test_model_follows_the_guests_files(project: Project) -> None:
     project.generate()
     before = (project.out / "model.json").read_text()
-    (project.folder / "initrd").write_bytes(b"another")
+    (project.folder / "initrd").write_bytes(b"070702")
     project.generate()
     assert (project.out / "model.json").read_text() != before

@@ -18,6 +18,8 @@ os.chdir(ROOT)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="also what takes long")
+    parser.addoption("--config", metavar="NAME", help="rows of the matrix with this one only")
+    parser.addoption("--backend", choices=["svm", "vmx"], help="rows of the matrix with it only")
 
 
 def make(*words: str) -> subprocess.CompletedProcess[str]:

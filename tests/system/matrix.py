@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads tests/matrix."""
+"""Reads tests/matrix. As a program, with --jobs: the jobs of a continuous integration, as JSON."""
 
 from __future__ import annotations
 
+import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,11 @@ class Row:
     count: bool = False  # as qemu-count in the file
 
     @property
+    def backend(self) -> str:
+        """What the CPU has: Bochs's Core processors have VMX, all others SVM or nothing."""
+        return "vmx" if self.cpu.startswith("core") else "svm"
+
+    @property
     def iso(self) -> Path:
         return ROOT / "images" / f"{self.config}.iso"
 
@@ -45,3 +52,15 @@ def read(path: Path = MATRIX) -> list[Row]:
     if len({row.name for row in rows}) != len(rows):
         raise ValueError(f"{path}: a name stands there twice")
     return rows
+
+
+def jobs(rows: list[Row]) -> list[dict[str, str]]:
+    """One for each configuration and backend that has rows in the group check."""
+    pairs = {(row.config, row.backend) for row in rows if row.group == "check"}
+    return [{"config": config, "backend": backend} for config, backend in sorted(pairs)]
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["--jobs"]:
+        sys.exit("usage: matrix.py --jobs")
+    print(json.dumps(jobs(read())))

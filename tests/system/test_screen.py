@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 What stands on the board's screen, for boards without a serial port: the VGA's text on a BIOS, the
-frame buffer on UEFI. Read back by QEMU, and the frame buffer's by the glyphs of x86/font.c.
+frame buffer on UEFI. Read back by QEMU, and the frame buffer's by the glyphs of x86/font.txt.
 """
 
 from __future__ import annotations
@@ -30,10 +30,9 @@ def wait_for(condition) -> None:
 
 def glyphs() -> dict[tuple[int, ...], str]:
     """Rows of dots → character."""
-    source = (ROOT / "hypervisor/x86/font.c").read_text()
-    rows = re.findall(r"\['(\\?.)' - FONT_FIRST\] = \{([^}]*)\}", source)
-    return {tuple(int(number, 16) for number in numbers.split(",")): character[-1]
-            for character, numbers in rows}
+    rows = re.findall(r"\{(0x[^}]*)\}", (ROOT / "build/font/font.c").read_text())
+    return {tuple(int(number, 16) for number in numbers.split(",")): chr(0x20 + n)
+            for n, numbers in enumerate(rows)}
 
 
 def save(monitor: Path, command: str, complete) -> bytes:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sources: hypervisor/x86/screen.c hypervisor/x86/font.c hypervisor/x86/rtc.c */
+/* sources: hypervisor/x86/screen.c build/font/font.c hypervisor/x86/rtc.c */
 /* The screen console in both modes, on memory instead of a screen; and the board clock's dates. */
 #include <setjmp.h>
 #include <stdarg.h>

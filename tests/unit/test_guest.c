@@ -60,6 +60,15 @@ void console_line(struct console *console, const char *format, ...)
     (void)format;
 }
 
+/* The machine has shared memory that may not be written there. */
+static uint64_t refused;
+
+bool machine_refuses_write(struct machine *machine, uint64_t gpa)
+{
+    (void)machine;
+    return gpa == refused;
+}
+
 static void device(void *unused, struct access *access)
 {
     (void)unused;
@@ -133,6 +142,18 @@ static void run(const char *code, size_t length, uint64_t gpa, uint32_t access)
     if (setjmp(died) == 0) {
         exit_memory(vcpu);
     }
+}
+
+static void a_refused_write_is_not_emulated(void **unused)
+{
+    (void)unused;
+    refused = DEVICE;
+    run("\x0f\xae\x00", 3, DEVICE, MEM_READ | MEM_WRITE); /* fxsave [rax]: unknown here */
+    assert_null(reason);
+    assert_int_equal(state.rip, CODE);
+    refused = 0;
+    run("\x0f\xae\x00", 3, DEVICE, MEM_READ | MEM_WRITE);
+    assert_non_null(reason);
 }
 
 static void writes_and_reads_a_register(void **unused)
@@ -262,6 +283,7 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(a_refused_write_is_not_emulated),
         TEST(writes_and_reads_a_register), TEST(unclaimed_reads_ones),
         TEST(copies_across_pages),         TEST(faults_before_it_moves),
         TEST(keeps_to_the_guests_rights),  TEST(moves_strings_to_ports),

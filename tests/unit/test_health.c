@@ -78,9 +78,20 @@ static void test_an_end_can_say_why(void **state)
     assert_int_equal(health_end_code(&report), 1);
 }
 
+static void test_an_end_for_a_write_names_the_address(void **state)
+{
+    struct task_report report = {.state = TASK_ENDED,
+                                 .code = HEALTH_END_CODE(HEALTH_MEMORY_VIOLATION, 0xc0001000)};
+
+    (void)state;
+    check_end(report, HEALTH_MEMORY_VIOLATION, 0xc0001000);
+    assert_int_equal(health_end_code(&report), 1);
+}
+
 static void test_what_is_not_a_partitions_to_say_is_a_code(void **state)
 {
-    const uint64_t codes[] = {HEALTH_END_CODE(HEALTH_MEMORY_VIOLATION, 1),
+    const uint64_t codes[] = {HEALTH_END_CODE(HEALTH_EXCEPTION, 1),
+                              HEALTH_END_CODE(HEALTH_CONFIGURATION, 1),
                               HEALTH_END_CODE(HEALTH_ERROR_COUNT, 1), UINT64_MAX};
 
     (void)state;
@@ -257,6 +268,7 @@ int main(void)
         cmocka_unit_test(test_the_stack_has_a_guard_below_it),
         cmocka_unit_test(test_an_end_by_itself),
         cmocka_unit_test(test_an_end_can_say_why),
+        cmocka_unit_test(test_an_end_for_a_write_names_the_address),
         cmocka_unit_test(test_what_is_not_a_partitions_to_say_is_a_code),
         cmocka_unit_test(test_raises),
         cmocka_unit_test(test_the_table_says_what_is_done),

@@ -232,6 +232,9 @@ static void test_end_of_a_task_reaches_its_parent_and_partners(void **state)
     fake_call(parent, SYS_TASK_STATUS, child->id, 0, 0, 0, 0, 0);
     assert_int_equal(parent->arch.frame.arg[0], TASK_FAILED);
     assert_int_equal(parent->arch.frame.arg[1], 13);
+    fake_call(parent, SYS_TASK_STATUS, 0, 0, 0, 0, 0, 0); /* its own */
+    assert_int_equal(parent->arch.frame.arg[0], TASK_RUNS);
+    assert_int_equal(parent->arch.frame.arg[3], parent->task->quota.used);
     fake_call(parent, SYS_THREAD_CREATE, child->id, 0x400000, 0x500000, 1, 0, 0);
     assert_int_equal(fake_status(parent), STATUS_BAD_ID);
 }
@@ -296,6 +299,24 @@ static void test_a_higher_thread_that_a_call_makes_ready_runs(void **state)
     next = fake_call(self, SYS_THREAD_CREATE, 0, 0x400000, 0x500000, 101, 7, 0);
     assert_int_equal(next->priority, 101);
     assert_int_equal(fake_status(self), STATUS_OK);
+}
+
+static void test_sigma0s_calls(void **state)
+{
+    (void)state;
+    struct thread *self = fake_thread(root, 100);
+
+    fake_run(cpu);
+    fake_call(self, SYS_CONSOLE_WRITE, 0, 0, 0, 0, 0, 0);
+    assert_int_equal(fake_status(self), STATUS_BAD_ARGUMENT);
+    fake_call(self, SYS_CONSOLE_WRITE, 41, 0, 0, 0, 0, 0);
+    assert_int_equal(fake_status(self), STATUS_BAD_ARGUMENT);
+    fake_call(self, SYS_CONSOLE_LISTEN, 1, 0, 0, 0, 0, 0);
+    assert_int_equal(fake_status(self), STATUS_OK);
+    fake_call(self, SYS_CONSOLE_READ, 0, 0, 0, 0, 0, 0);
+    assert_int_equal(fake_status(self), STATUS_EMPTY);
+    fake_call(self, SYS_MACHINE_END, MACHINE_RESET + 1, 0, 0, 0, 0, 0);
+    assert_int_equal(fake_status(self), STATUS_BAD_ARGUMENT);
 }
 
 static void test_bad_calls(void **state)
@@ -404,6 +425,25 @@ static void test_equals_take_turns(void **state)
     assert_ptr_equal(kernel_preempted(b), a);
 }
 
+static void test_preemptions_do_not_lengthen_a_turn(void **state)
+{
+    (void)state;
+    struct thread *a = fake_thread(root, 50), *b = fake_thread(root, 50), *running = a;
+    struct thread *higher = fake_thread(root, 51);
+
+    assert_ptr_equal(fake_run(cpu), higher);
+    assert_ptr_equal(fake_call(higher, SYS_IPC_WAIT, 0, TSC_NEVER, 0, 0, 0, 0), a);
+    for (unsigned i = 1; i <= 16; i++) {
+        fake_now += fake_config.time_slice_ns / 4;
+        kernel_timer(cpu);
+        running = fake_go(cpu, kernel_preempted(running));
+        assert_ptr_equal(running, i / 4 % 2 ? b : a);
+        ipc_signal(higher, 1);
+        assert_ptr_equal(fake_go(cpu, kernel_preempted(running)), higher);
+        assert_ptr_equal(fake_call(higher, SYS_IPC_WAIT, 0, TSC_NEVER, 0, 0, 0, 0), running);
+    }
+}
+
 /* ---- Exceptions ------------------------------------------------------------------------------ */
 
 static void test_exceptions_are_messages_to_the_handler(void **state)
@@ -468,11 +508,14 @@ int main(void)
         cmocka_unit_test_setup(test_end_of_a_task_ends_all_below_it, setup),
         cmocka_unit_test_setup(test_thread_create_checks, setup),
         cmocka_unit_test_setup(test_a_higher_thread_that_a_call_makes_ready_runs, setup),
+        cmocka_unit_test_setup(test_sigma0s_calls, setup),
+        cmocka_unit_test_setup(test_sigma0s_calls, setup),
         cmocka_unit_test_setup(test_bad_calls, setup),
         cmocka_unit_test_setup(test_failed_task_create_gives_everything_back, setup),
         cmocka_unit_test_setup(test_a_server_runs_on_its_callers_priority, setup),
         cmocka_unit_test_setup(test_priority_goes_on_along_a_chain_and_back, setup),
         cmocka_unit_test_setup(test_equals_take_turns, setup),
+        cmocka_unit_test_setup(test_preemptions_do_not_lengthen_a_turn, setup),
         cmocka_unit_test_setup(test_exceptions_are_messages_to_the_handler, setup),
         cmocka_unit_test_setup(test_whose_handler_is_gone_stops, setup),
     };

@@ -359,6 +359,78 @@ static void refuses_a_uart_inside_ram(void **state)
     free(f.machine.setup.ram.host);
 }
 
+#define SHARED 0xc0000000u
+
+/* One machine with a page that it may write and one behind it that it may not. */
+static uint8_t *make_shared(struct fixture *f, uint64_t second)
+{
+    uint8_t *pages = calloc(2, PAGE_SIZE);
+    struct machine_setup with = f->machine.setup;
+
+    with.shared[0] = (struct shared_memory){ .name = "own", .writable = true,
+                                             .range = { SHARED, PAGE_SIZE, pages } };
+    with.shared[1] = (struct shared_memory){ .name = "others",
+                                             .range = { second, PAGE_SIZE, pages + PAGE_SIZE } };
+    with.shared_count = 2;
+    if (machine_init(&f->machine, &with)) {
+        return pages;
+    }
+    free(pages);
+    return NULL;
+}
+
+static uint64_t at(struct fixture *f, uint64_t gpa, uint8_t size, bool write, uint64_t value)
+{
+    struct access access = { .offset = gpa, .value = value, .size = size, .write = write };
+    assert_true(bus_access(&f->machine.memory, &access));
+    return access.value;
+}
+
+static void shared_memory_is_behind_the_emulator(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t *pages = make_shared(f, SHARED + PAGE_SIZE);
+
+    assert_non_null(pages);
+    at(f, SHARED + 8, 8, true, 0x1122334455667788);
+    assert_int_equal(pages[8], 0x88);
+    assert_int_equal(at(f, SHARED + 10, 2, false, 0), 0x5566);
+    pages[PAGE_SIZE - 1] = 0x12;
+    pages[PAGE_SIZE] = 0x34;
+    assert_int_equal(at(f, SHARED + PAGE_SIZE - 1, 2, false, 0), 0x3412);
+    machine_reset(&f->machine);
+    assert_int_equal(pages[8], 0x88);
+    assert_int_equal(f->machine.request, VM_GOES_ON);
+    free(pages);
+}
+
+static void a_write_where_it_may_only_read_is_the_end(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t *pages = make_shared(f, SHARED + PAGE_SIZE);
+
+    assert_false(machine_refuses_write(&f->machine, SHARED + PAGE_SIZE - 1));
+    assert_false(machine_refuses_write(&f->machine, SHARED + 2 * PAGE_SIZE));
+    assert_int_equal(f->machine.request, VM_GOES_ON);
+    assert_true(machine_refuses_write(&f->machine, SHARED + PAGE_SIZE));
+    assert_int_equal(f->machine.request, VM_VIOLATION);
+    f->machine.request = VM_GOES_ON;
+    at(f, SHARED + PAGE_SIZE + 16, 4, true, UINT32_MAX);
+    assert_int_equal(f->machine.request, VM_VIOLATION);
+    assert_int_equal(f->machine.end_code, SHARED + PAGE_SIZE + 16);
+    assert_int_equal(pages[PAGE_SIZE + 16], 0);
+    free(pages);
+}
+
+static void shared_memory_has_a_place_of_its_own(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_null(make_shared(f, SHARED));
+    assert_null(make_shared(f, RAM_SIZE - PAGE_SIZE));
+    assert_null(make_shared(f, 0xd0000000)); /* the UART's registers */
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -377,6 +449,9 @@ int main(void)
         TEST(ends_by_the_exit_port),
         TEST(absent_devices_are_absent),
         TEST(refuses_a_uart_inside_ram),
+        TEST(shared_memory_is_behind_the_emulator),
+        TEST(a_write_where_it_may_only_read_is_the_end),
+        TEST(shared_memory_has_a_place_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

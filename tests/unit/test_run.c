@@ -469,6 +469,24 @@ static void a_triple_fault_is_a_death(void **state)
     assert_int_equal(got, BOOT_STATE & ~(uint32_t)STATE_IP);
 }
 
+static struct message violation_script(enum call call, tsc_time deadline)
+{
+    (void)call;
+    (void)deadline;
+    vm.machine.request = VM_VIOLATION;
+    vm.machine.end_code = 0xc0001234;
+    return exit_message(EXIT_MEMORY, 0);
+}
+
+static void a_write_to_what_it_may_only_read_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(play(violation_script), TASK_END);
+    assert_int_equal(end_code, HEALTH_END_CODE(HEALTH_MEMORY_VIOLATION, 0xc0001234));
+    assert_non_null(strstr(output, "vmm: vm0 dies: it writes to 0xc0001234, shared memory that it "
+                                   "may only read\r\nvmm: rip"));
+}
+
 static struct message restart_script(enum call call, tsc_time deadline)
 {
     struct message message;
@@ -587,6 +605,7 @@ int main(void)
         cmocka_unit_test(input_interrupts_a_running_guest),
         cmocka_unit_test(hlt_without_if_ends_the_vm),
         cmocka_unit_test(a_triple_fault_is_a_death),
+        cmocka_unit_test(a_write_to_what_it_may_only_read_is_told),
         cmocka_unit_test(a_reset_restarts_the_vm),
         cmocka_unit_test(the_exit_port_ends_the_vm),
         cmocka_unit_test(a_refused_state_is_a_death),

@@ -34,16 +34,21 @@ _Noreturn void user_main(uint64_t argument);
 
 enum { WRITER, READER, GUEST, COUNT };
 
-static const struct port_config writer_port = {"out", 0, true}, reader_port = {"in", 0, false};
+static const struct port_config writer_ports[] = {{"out", 0, true, 0}, {"shared", 1, true, 0}};
+static const struct port_config reader_ports[] = {{"in", 0, false, 0}, {"shared", 1, true, 0}};
+static const struct port_config guest_port = {"shared", 1, false, 0xc0000000};
 static const struct number_range ports[] = {{0x60, 1}, {0x64, 1}}, irqs[] = {{1, 1}};
-static const struct channel_config queue = {"queue", CHANNEL_QUEUING, 64, 4, 0};
+static const struct channel_config channels[] = {
+    {.name = "queue", .kind = CHANNEL_QUEUING, .message_size = 64, .message_count = 4},
+    {.name = "shared", .kind = CHANNEL_MEMORY, .memory_size = 3 * MIB},
+};
 static struct partition_config table[COUNT];
 
 const struct system_config system_config = {
     .partition_count = COUNT,
     .partition = table,
-    .channel_count = 1,
-    .channel = &queue,
+    .channel_count = 2,
+    .channel = channels,
     .frame_ns = 1000000,
 };
 
@@ -53,15 +58,15 @@ static void make_table(void)
         .name = "writer", .kind = PARTITION_PROGRAM, .program = "program", .arguments = "-x 1",
         .ram_size = 2 * MIB, .kernel_quota = 50, .priority = 90, .processors = 1,
         .time_partition = 1, .io_port = ports, .io_port_count = 2, .irq = irqs, .irq_count = 1,
-        .port = &writer_port, .port_count = 1};
+        .port = writer_ports, .port_count = 2};
     table[READER] = (struct partition_config){
         .name = "reader", .kind = PARTITION_PROGRAM, .program = "program", .kernel_quota = 50,
-        .priority = 80, .processors = 6, .time_partition = 2, .port = &reader_port,
-        .port_count = 1, .counts_for_end = true};
+        .priority = 80, .processors = 6, .time_partition = 2, .port = reader_ports,
+        .port_count = 2, .counts_for_end = true};
     table[GUEST] = (struct partition_config){
         .name = "guest", .kind = PARTITION_VM, .program = "program", .ram_size = 4 * MIB,
         .kernel_quota = 90, .priority = 70, .processors = 1, .console_input = true,
-        .module = {"kernel"}, .counts_for_end = true};
+        .module = {"kernel"}, .counts_for_end = true, .port = &guest_port, .port_count = 1};
     for (unsigned i = 0; i < COUNT; i++) {
         memset(table[i].action, HEALTH_STOP, HEALTH_ERROR_COUNT);
         table[i].action[HEALTH_PARTITION_ENDED] = HEALTH_LOG;
@@ -106,6 +111,8 @@ static struct {
     const char *typed;
     enum machine_end end;
     bool refuse_tasks, busy;
+    uint64_t unmapped[THREADS]; /* pages of σ0's own */
+    unsigned unmaps;
     uint32_t schedule;
 } kernel;
 
@@ -217,6 +224,16 @@ int64_t sys_mem_map(task_id child, uint64_t from, uint64_t to, uint64_t size, un
     return STATUS_OK;
 }
 
+int64_t sys_mem_unmap(task_id id, uint64_t address, uint64_t size)
+{
+    assert_int_equal(id, 0);
+    assert_int_equal(size, PAGE_SIZE);
+    assert_true(address >= SIGMA0_PHYSICAL + MIB && address < SIGMA0_PHYSICAL + 49 * MIB);
+    assert_true(kernel.unmaps < THREADS);
+    kernel.unmapped[kernel.unmaps++] = address;
+    return STATUS_OK;
+}
+
 int64_t sys_right_give(task_id child, enum right right, uint32_t first, uint32_t count)
 {
     if (!task(child)) {
@@ -266,6 +283,11 @@ int64_t sys_schedule_set(uint32_t schedule, tsc_time *when)
     *when = 0;
     return kernel.busy ? STATUS_BUSY : schedule < 2 ? STATUS_OK : STATUS_BAD_ARGUMENT;
 }
+
+/* What σ0 tells of the memory that the table leaves to it. */
+#define PLACED                                                                                     \
+    "memory: writer at 0x600000-0x7fffff\n"                                                       \
+    "memory: guest at 0x800000-0xbfffff\n"
 
 /* ---- Running σ0 ----------------------------------------------------------------------------- */
 
@@ -441,7 +463,8 @@ static void test_partitions_get_what_the_table_says(void **state)
     assert_int_equal(map_at(GUEST, VMM_RAM_BASE)->from % LARGE_PAGE_SIZE, 0);
     assert_int_equal(map_at(GUEST, VMM_MODULE_BASE)->rights, MEM_READ);
     assert_null(map_at(READER, VMM_RAM_BASE));
-    assert_int_equal(kernel.printed, 0);
+    kernel.output[kernel.printed] = 0;
+    assert_string_equal(kernel.output, PLACED);
 }
 
 static void test_what_a_partition_is_told(void **state)
@@ -486,6 +509,77 @@ static void test_channels_join_both_ends(void **state)
     assert_int_equal(task(partitions[GUEST].task)->given[RIGHT_PEER], 0);
 }
 
+static void test_shared_memory_is_at_all_its_ends(void **state)
+{
+    (void)state;
+    assert_true(start());
+    const uint64_t second = USER_SHARED_BASE + USER_SHARED_STRIDE;
+    const struct fake_map *map = map_at(GUEST, USER_SHARED_BASE);
+    const struct partition_port *port = &partitions[GUEST].info->port[0];
+
+    assert_int_equal(map->rights, MEM_READ);
+    assert_int_equal(map->size, 3 * MIB);
+    assert_int_equal(map->from % LARGE_PAGE_SIZE, 0);
+    assert_int_equal(map_at(WRITER, second)->from, map->from);
+    assert_int_equal(map_at(WRITER, second)->rights, MEM_READ | MEM_WRITE);
+    assert_int_equal(map_at(READER, second)->rights, MEM_READ | MEM_WRITE);
+    assert_int_equal(port->kind, CHANNEL_MEMORY);
+    assert_int_equal(port->address, USER_SHARED_BASE);
+    assert_int_equal(port->memory_size, 3 * MIB);
+    assert_int_equal(port->gpa, 0xc0000000);
+    assert_int_equal(port->source, 0);
+    /* Nobody is signalled because of it. */
+    assert_int_equal(port->partner, 0);
+    assert_int_equal(partitions[WRITER].info->port[1].partner, 0);
+    for (uint64_t i = 0; i < 3 * MIB; i++) {
+        assert_int_equal(((const uint8_t *)map->from)[i], 0);
+    }
+}
+
+static bool is_unmapped(uint64_t address)
+{
+    for (unsigned i = 0; i < kernel.unmaps; i++) {
+        if (kernel.unmapped[i] == address) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Nobody gets the pages either: not even a partition's. */
+static void test_own_stacks_end_in_nothing(void **state)
+{
+    unsigned own = 0;
+
+    (void)state;
+    assert_true(start());
+    for (unsigned i = 1; i < kernel.threads; i++) { /* the first has the kernel's stack */
+        uint64_t page = kernel.thread[i].parameters.stack & ~(PAGE_SIZE - 1), pages = 0;
+
+        if (kernel.thread[i].task != 0) {
+            continue;
+        }
+        for (; !is_unmapped(page); page -= PAGE_SIZE) {
+            pages++;
+            assert_true(pages <= 4);
+        }
+        assert_int_equal(pages, 4);
+        own++;
+    }
+    assert_int_equal(own, kernel.unmaps);
+    assert_true(own >= 3);
+    for (unsigned i = 0; i < COUNT; i++) {
+        const struct fake_task *fake = task(partitions[i].task);
+
+        for (unsigned n = 0; n < fake->maps * kernel.unmaps; n++) {
+            const struct fake_map *map = &fake->map[n % fake->maps];
+            uint64_t guard = kernel.unmapped[n / fake->maps];
+
+            assert_true(guard < map->from || guard >= map->from + map->size);
+        }
+    }
+}
+
 static void test_what_cannot_start_leaves_the_others_alone(void **state)
 {
     (void)state;
@@ -514,7 +608,7 @@ static void test_the_last_one_that_counts_ends_the_machine(void **state)
     child_ended(READER, TASK_ENDED, 0, 0);
     assert_false(go_on());
     kernel.output[kernel.printed] = 0;
-    assert_string_equal(kernel.output, "σ0: guest ended: code 0\nσ0: reader ended: code 0\n"
+    assert_string_equal(kernel.output, PLACED "σ0: guest ended: code 0\nσ0: reader ended: code 0\n"
                                        "hecht: end status=0\n");
     assert_int_equal(kernel.end, MACHINE_OFF);
 }
@@ -530,7 +624,7 @@ static void test_failures_are_told(void **state)
     assert_false(go_on());
     kernel.output[kernel.printed] = 0;
     assert_string_equal(kernel.output,
-                        "σ0: writer failed: exception 13, address 0x0\n"
+                        PLACED "σ0: writer failed: exception 13, address 0x0\n"
                         "σ0: writer: exception (13): partition stopped\n"
                         "σ0: guest ended: code 1\n"
                         "σ0: guest: VM shutdown (1): partition stopped\n"
@@ -612,12 +706,17 @@ static void check_restart(enum health_action action, enum start_condition condit
     struct fake_map ram = *map_at(WRITER, VMM_RAM_BASE);
     task_id old = partitions[WRITER].task;
 
+    uint8_t *shared = (uint8_t *)map_at(WRITER, USER_SHARED_BASE + USER_SHARED_STRIDE)->from;
+
+    shared[0] = shared[3 * MIB - 1] = 0x77;
     assert_int_equal(channel_send(&end, "hello", 5, 0), STATUS_OK);
     child_ended(WRITER, TASK_FAILED, 0, 0);
     assert_true(go_on());
     assert_true(partition_runs(&partitions[WRITER]));
     assert_null(task(old));
     assert_memory_equal(map_at(WRITER, VMM_RAM_BASE), &ram, sizeof(ram));
+    assert_int_equal(shared[0], 0x77); /* it belongs to the others too */
+    assert_int_equal(shared[3 * MIB - 1], 0x77);
     assert_int_equal(partitions[WRITER].info->restarts, 1);
     assert_int_equal(partitions[WRITER].info->start_condition, condition);
     assert_int_equal(partitions[READER].info->port[0].partner, partitions[WRITER].main);
@@ -803,6 +902,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_partitions_get_what_the_table_says, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_a_partition_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(test_channels_join_both_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_shared_memory_is_at_all_its_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_own_stacks_end_in_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_cannot_start_leaves_the_others_alone, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_the_last_one_that_counts_ends_the_machine, setup,

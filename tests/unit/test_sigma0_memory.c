@@ -61,6 +61,24 @@ static void test_what_alignment_skips_is_used_later(void **state)
     assert_int_equal(memory_left(), left - 65 * MIB - 0x9e000 + 0x3000 - PAGE_SIZE);
 }
 
+static void test_what_the_build_placed_is_taken_or_not_there(void **state)
+{
+    uint64_t left = memory_left();
+
+    (void)state;
+    assert_true(memory_take(20 * MIB, 4 * MIB));
+    assert_int_equal(memory_left(), left - 4 * MIB);
+    assert_false(memory_take(20 * MIB, PAGE_SIZE)); /* taken */
+    assert_false(memory_take(19 * MIB, 2 * MIB));   /* in part */
+    assert_false(memory_take(16 * MIB, 2 * MIB));   /* begins before the region */
+    assert_false(memory_take(116 * MIB, 2 * MIB));  /* ends behind it */
+    assert_false(memory_take(UINT64_MAX - PAGE_SIZE + 1, PAGE_SIZE));
+    assert_false(memory_take(4096 * MIB, UINT64_MAX));
+    assert_int_equal(memory_left(), left - 4 * MIB);
+    assert_true(memory_take(24 * MIB, MIB)); /* just behind the first */
+    assert_int_equal(memory_place(4 * MIB, LARGE_PAGE_SIZE), 26 * MIB);
+}
+
 static void test_too_much_is_refused_and_changes_nothing(void **state)
 {
     uint64_t left = memory_left();
@@ -116,6 +134,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_the_lowest_region_that_holds_it, setup),
         cmocka_unit_test_setup(test_what_alignment_skips_is_used_later, setup),
+        cmocka_unit_test_setup(test_what_the_build_placed_is_taken_or_not_there, setup),
         cmocka_unit_test_setup(test_too_much_is_refused_and_changes_nothing, setup),
         cmocka_unit_test_setup(test_pieces_never_overlap, setup),
         cmocka_unit_test_setup(test_a_full_table_wastes_and_does_not_overflow, setup),

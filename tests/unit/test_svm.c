@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sources: hypervisor/x86/svm/svm_exit.c hypervisor/x86/svm/svm_state.c hypervisor/x86/svm/svm_maps.c hypervisor/x86/svm/svm_vcpu.c hypervisor/virt/exit.c hypervisor/kernel/memory.c */
+/* sources: hypervisor/x86/svm/svm_exit.c hypervisor/x86/svm/svm_state.c hypervisor/x86/svm/svm_maps.c hypervisor/x86/svm/svm_vcpu.c hypervisor/virt/exit.c hypervisor/virt/state.c hypervisor/kernel/memory.c */
 /* cflags: -Itests/unit/fake -Ihypervisor/x86/plain */
 /* What SVM says, and what may be said to it: exits, state, intercepts, tags. The one instruction
  * of it, VMRUN, is played by svm_run below. */
@@ -21,8 +21,8 @@
 
 /* ---- What the backend stands on ------------------------------------------------------------ */
 
-struct svm_limits svm_limits;
-bool svm_keeps_shadow;
+struct vcpu_limits svm_limits;
+bool svm_by_qemu;
 
 static struct svm_cpu processor;
 static jmp_buf after_run;
@@ -158,7 +158,7 @@ static int set_up(void **state)
         vcpus[i].cpu = &processor; /* svm_load's part */
         vcpus[i].host_physical = processor.host_physical;
     }
-    svm_keeps_shadow = false;
+    svm_by_qemu = true;
     xcr0 = 1;
     svm_limits = svm_make_limits(UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, 0x3028);
     return 0;
@@ -197,7 +197,7 @@ static void test_reasons(void **state)
         enum exit_reason reason;
     } cases[] = {
         {0x052, EXIT_MACHINE_CHECK},  {0x060, EXIT_HOST_INTERRUPT}, {0x061, EXIT_NMI},
-        {0x062, EXIT_HOST_INTERRUPT}, {0x064, EXIT_IRQ_WINDOW},     {0x06f, EXIT_VIRTUALIZATION},
+        {0x062, EXIT_HOST_INTERRUPT}, {0x064, EXIT_UNKNOWN},        {0x06f, EXIT_VIRTUALIZATION},
         {0x072, EXIT_CPUID},          {0x073, EXIT_VIRTUALIZATION}, {0x076, EXIT_CACHE},
         {0x078, EXIT_HLT},            {0x07a, EXIT_VIRTUALIZATION}, {0x07d, EXIT_TASK_SWITCH},
         {0x07f, EXIT_SHUTDOWN},       {0x080, EXIT_VIRTUALIZATION}, {0x081, EXIT_HYPERCALL},
@@ -427,7 +427,7 @@ static void test_refused_state_is_forgotten(void **state)
         assert_int_not_equal(*word, secret);
     }
     assert_int_equal(pages[0].rip, 0xfff0);
-    assert_int_equal(svm_check_state(&pages[0], STATE_ALL, &svm_limits), STATUS_OK);
+    assert_true(vcpu_state_valid(&pages[0], STATE_ALL, &svm_limits));
 }
 
 /* ---- State --------------------------------------------------------------------------------- */
@@ -529,6 +529,34 @@ static void test_long_mode_active(void **state)
     assert_int_equal(vmcb_of(vcpu)->efer, 0x1901);
 }
 
+/* QEMU would not come back from a guest with LME, without paging and PAE. */
+static void test_pae_on_qemu(void **state)
+{
+    (void)state;
+    struct vcpu_state in = linux_state();
+
+    in.efer = 0xd01;
+    in.cr0 = 0x11;
+    in.cr4 = 0;
+    assert_int_equal(svm_state_set(vcpu, &in, STATE_CONTROL), STATUS_OK);
+    assert_int_equal(vmcb_of(vcpu)->cr4, 0x20);
+    assert_int_equal(vmcb_of(vcpu)->intercept_cr_write, 0x10); /* it stays */
+    in.cr0 = 0x80000011; /* from where it may turn paging off by itself */
+    in.cr4 = 0x20;
+    assert_int_equal(svm_state_set(vcpu, &in, STATE_CONTROL), STATUS_OK);
+    assert_int_equal(vmcb_of(vcpu)->intercept_cr_write, 0x10);
+    in.cr0 = 0x11;
+    in.cr4 = 0;
+    in.efer = 0;
+    assert_int_equal(svm_state_set(vcpu, &in, STATE_CONTROL), STATUS_OK);
+    assert_int_equal(vmcb_of(vcpu)->cr4, 0);
+    assert_int_equal(vmcb_of(vcpu)->intercept_cr_write, 0);
+    svm_by_qemu = false;
+    in.efer = 0xd01;
+    assert_int_equal(svm_state_set(vcpu, &in, STATE_CONTROL), STATUS_OK);
+    assert_int_equal(vmcb_of(vcpu)->cr4, 0);
+}
+
 #define FIELD(name) offsetof(struct vcpu_state, name)
 /* One 64-bit word of a good state is made bad; the group must be refused and nothing loaded. */
 static const struct {
@@ -604,7 +632,7 @@ static void test_bad_state(void **state)
         assert_memory_equal(vmcb_of(vcpu), &before, sizeof(before));
         assert_int_equal(xcr0, 3);
         /* In a group that is not asked for nobody looks at it. */
-        assert_int_equal(svm_check_state(&in, STATE_ALL & ~bad[i].group, &svm_limits), STATUS_OK);
+        assert_true(vcpu_state_valid(&in, STATE_ALL & ~bad[i].group, &svm_limits));
     }
 }
 
@@ -612,7 +640,7 @@ static void test_bad_state(void **state)
 static void test_limits(void **state)
 {
     (void)state;
-    struct svm_limits none = svm_make_limits(0, 0, 0, 0, 36);
+    struct vcpu_limits none = svm_make_limits(0, 0, 0, 0, 36);
 
     assert_int_equal(none.cr4, 0x7ff);
     assert_int_equal(none.efer, 0x501);
@@ -754,48 +782,105 @@ static void test_inject(void **state)
     assert_int_equal(vmcb_of(vcpu)->event_injection, 0x80000303);
 }
 
-static void test_interruptible(void **state)
-{
-    (void)state;
-    struct vmcb *vmcb = vmcb_of(vcpu);
-
-    vmcb->rflags = 0x2;
-    assert_false(svm_interruptible(vcpu));
-    vmcb->rflags = 0x202;
-    assert_true(svm_interruptible(vcpu));
-    vmcb->interrupt_shadow = 1;
-    assert_false(svm_interruptible(vcpu));
-}
-
-static bool watched(void)
+/* Is an interrupt in the VMCB at the next entry? */
+static bool offered(void)
 {
     on_run = note_entry;
     enter(vcpu);
     bool on = (entered.virtual_interrupt & V_IRQ) != 0;
 
     /* Never one without the others. */
-    assert_int_equal((entered.intercepts & INTERCEPT_VINTR) != 0, on);
     assert_int_equal((entered.intercept_cr_write & INTERCEPT_CR8) != 0, on);
     assert_int_equal((entered.virtual_interrupt & V_IGNORE_TPR) != 0, on);
     assert_true(entered.virtual_interrupt & V_INTR_MASKING);
     return on;
 }
 
-static void test_window(void **state)
+static void test_interrupts_on_qemu(void **state)
 {
     (void)state;
-    assert_false(watched());
-    svm_irq_window(vcpu, true);
-    assert_true(watched());
-    vmcb_of(vcpu)->interrupt_shadow = 1;
-    assert_false(watched()); /* this processor would forget the shadow */
-    vmcb_of(vcpu)->interrupt_shadow = 0;
-    assert_true(watched()); /* looked at again by itself */
-    svm_keeps_shadow = true;
-    vmcb_of(vcpu)->interrupt_shadow = 1;
-    assert_true(watched());
-    svm_irq_window(vcpu, false);
-    assert_false(watched());
+    struct vmcb *vmcb = vmcb_of(vcpu);
+
+    vmcb->rflags = 0x202;
+    assert_false(offered());
+    vcpu->irq = IRQ_VALID | 0x31;
+    assert_false(svm_offer_irq(vcpu, false));
+    assert_true(offered());
+    assert_int_equal(entered.virtual_vector, 0x31);
+    assert_int_equal(entered.event_injection, 0);
+    vmcb->interrupt_shadow = 1;
+    assert_false(offered()); /* it would forget the shadow */
+    assert_true(vcpu->attention);
+    vmcb->interrupt_shadow = 0;
+    assert_true(offered()); /* looked at again by itself */
+    vcpu->irq = 0;
+    assert_false(svm_offer_irq(vcpu, false)); /* taken back */
+    assert_false(offered());
+}
+
+static void test_interrupts_on_processors(void **state)
+{
+    (void)state;
+    struct vmcb *vmcb = vmcb_of(vcpu);
+
+    svm_by_qemu = false;
+    vmcb->rflags = 0x202;
+    vcpu->irq = IRQ_VALID | 0x31;
+    svm_offer_irq(vcpu, false);
+    assert_int_equal(vmcb->event_injection, 0x80000031);
+    assert_int_equal(vcpu->irq, 0);
+    assert_false(offered());
+    vmcb->event_injection = 0;
+    /* Each of these makes it wait for the guest. */
+    vcpu->irq = IRQ_VALID | 0x32;
+    vmcb->rflags = 0x2;
+    assert_true(offered());
+    vmcb->rflags = 0x202;
+    vmcb->interrupt_shadow = 1;
+    assert_true(offered());
+    vmcb->interrupt_shadow = 0;
+    vmcb->event_injection = 0x80000b0e;
+    assert_true(offered());
+    assert_int_equal(entered.event_injection, 0x80000b0e);
+    vmcb->event_injection = 0;
+    assert_false(offered());
+    assert_int_equal(entered.event_injection, 0x80000032);
+}
+
+static void test_interrupts_are_noted_when_taken(void **state)
+{
+    (void)state;
+    struct vmcb *vmcb = vmcb_of(vcpu);
+
+    vcpu->irq = IRQ_VALID | 0x31;
+    svm_offer_irq(vcpu, false);
+    svm_note_irq(svm_of(vcpu));
+    assert_int_equal(vcpu->irq, IRQ_VALID | 0x31);
+    /* Its delivery was interrupted; QEMU calls it an exception. */
+    static const uint64_t infos[] = {0x80000331, 0x80000031};
+    for (unsigned i = 0; i < 2; i++) {
+        vmcb->exit_int_info = infos[i];
+        svm_note_irq(svm_of(vcpu));
+        assert_int_equal(vmcb->exit_int_info, 0);
+        assert_int_equal(vcpu->irq, IRQ_VALID | 0x31);
+        assert_true(vmcb->virtual_interrupt & V_IRQ);
+    }
+    /* Likewise, by a processor that has cleared V_IRQ. */
+    vmcb->virtual_interrupt &= ~(uint32_t)V_IRQ;
+    vmcb->exit_int_info = 0x80000031;
+    svm_note_irq(svm_of(vcpu));
+    assert_true(vmcb->virtual_interrupt & V_IRQ);
+    /* The delivery of something else was. */
+    vmcb->exit_int_info = 0x80000b0e;
+    svm_note_irq(svm_of(vcpu));
+    assert_int_equal(vmcb->exit_int_info, 0x80000b0e);
+    assert_int_equal(vcpu->irq, IRQ_VALID | 0x31);
+    /* It was taken. */
+    vmcb->exit_int_info = 0;
+    vmcb->virtual_interrupt &= ~(uint32_t)V_IRQ;
+    svm_note_irq(svm_of(vcpu));
+    assert_int_equal(vcpu->irq, 0);
+    assert_false(offered());
 }
 
 /* ---- Tags ---------------------------------------------------------------------------------- */
@@ -971,6 +1056,7 @@ int main(void)
         TEST(test_user_mode_level),
         TEST(test_reset_state),
         TEST(test_long_mode_active),
+        TEST(test_pae_on_qemu),
         TEST(test_bad_state),
         TEST(test_limits),
         TEST(test_random_state),
@@ -979,8 +1065,9 @@ int main(void)
         TEST(test_intercepts),
         TEST(test_rax),
         TEST(test_inject),
-        TEST(test_interruptible),
-        TEST(test_window),
+        TEST(test_interrupts_on_qemu),
+        TEST(test_interrupts_on_processors),
+        TEST(test_interrupts_are_noted_when_taken),
         TEST(test_tags),
         TEST(test_no_flush_without_need),
         TEST(test_quota),

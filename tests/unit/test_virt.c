@@ -126,22 +126,20 @@ static enum status state_set(struct vcpu *vcpu, const struct vcpu_state *in, uin
     return STATUS_OK;
 }
 
-static bool interruptible(const struct vcpu *vcpu)
-{
-    (void)vcpu;
-    return seen.interruptible;
-}
-
 static void inject(struct vcpu *vcpu, const struct vcpu_event *event)
 {
     (void)vcpu;
     seen.event = *event;
 }
 
-static void irq_window(struct vcpu *vcpu, bool on)
+static bool offer_irq(struct vcpu *vcpu, bool busy)
 {
-    (void)vcpu;
-    seen.window = on;
+    if (vcpu->irq && !busy && seen.interruptible) {
+        inject(vcpu, &(struct vcpu_event){.type = EVENT_EXTERNAL, .vector = (uint8_t)vcpu->irq});
+        vcpu->irq = 0;
+    }
+    seen.window = vcpu->irq != 0;
+    return seen.window;
 }
 
 static struct virt_ops fake_ops = {
@@ -158,9 +156,8 @@ static struct virt_ops fake_ops = {
     .state_get = state_get,
     .state_set = state_set,
     .load_ip = load_ip,
-    .interruptible = interruptible,
     .inject = inject,
-    .irq_window = irq_window,
+    .offer_irq = offer_irq,
 };
 const struct virt_ops *const virt_backends[] = {&fake_ops, NULL};
 

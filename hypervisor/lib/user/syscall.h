@@ -182,9 +182,10 @@ struct task_report {
     uint64_t quota_used;     /* pages */
 };
 
-static inline int64_t sys_task_status(task_id child, struct task_report *report)
+/* `task` 0: the caller's own. */
+static inline int64_t sys_task_status(task_id task, struct task_report *report)
 {
-    struct syscall_frame frame = {{child}};
+    struct syscall_frame frame = {{task}};
     int64_t status = syscall_full(SYS_TASK_STATUS, &frame);
 
     *report = (struct task_report){frame.arg[0], frame.arg[1], frame.arg[2], frame.arg[3]};

@@ -14,8 +14,9 @@ struct vcpu;
 
 struct thread *__real_kernel_syscall(struct thread *self);
 struct thread *__real_trap_user(struct thread *self);
-struct thread *__real_svm_exited(void *backend);
-struct thread *__real_vmx_exited(void *backend);
+/* Of the backends that the image holds; nobody calls the others. */
+__attribute__((weak)) struct thread *__real_svm_exited(void *backend);
+__attribute__((weak)) struct thread *__real_vmx_exited(void *backend);
 struct thread *__wrap_kernel_syscall(struct thread *self);
 struct thread *__wrap_trap_user(struct thread *self);
 struct thread *__wrap_svm_exited(void *backend);

@@ -18,13 +18,7 @@
 #define SVM_HOST 0x90
 #define SVM_STACK 0x98
 
-#define GPR(n) (8 * (n))
-#define RCX 1
-#define RDX 2
-#define RBX 3
-#define RBP 5
-#define RSI 6
-#define RDI 7
+#include "x86/guest_registers.inc"
 
     .text
     .globl svm_run
@@ -37,38 +31,12 @@ svm_run:
     mov SVM_VMCB(%rdi), %rax
     mov SVM_GPR(%rdi), %rsi
     vmload %rax
-    mov GPR(RCX)(%rsi), %rcx
-    mov GPR(RDX)(%rsi), %rdx
-    mov GPR(RBX)(%rsi), %rbx
-    mov GPR(RBP)(%rsi), %rbp
-    mov GPR(RDI)(%rsi), %rdi
-    mov GPR(8)(%rsi), %r8
-    mov GPR(9)(%rsi), %r9
-    mov GPR(10)(%rsi), %r10
-    mov GPR(11)(%rsi), %r11
-    mov GPR(12)(%rsi), %r12
-    mov GPR(13)(%rsi), %r13
-    mov GPR(14)(%rsi), %r14
-    mov GPR(15)(%rsi), %r15
-    mov GPR(RSI)(%rsi), %rsi
+    load_guest_registers %rsi
     vmrun %rax
     vmsave %rax
     mov (%rsp), %rax
     mov SVM_GPR(%rax), %rax
-    mov %rcx, GPR(RCX)(%rax)
-    mov %rdx, GPR(RDX)(%rax)
-    mov %rbx, GPR(RBX)(%rax)
-    mov %rbp, GPR(RBP)(%rax)
-    mov %rsi, GPR(RSI)(%rax)
-    mov %rdi, GPR(RDI)(%rax)
-    mov %r8, GPR(8)(%rax)
-    mov %r9, GPR(9)(%rax)
-    mov %r10, GPR(10)(%rax)
-    mov %r11, GPR(11)(%rax)
-    mov %r12, GPR(12)(%rax)
-    mov %r13, GPR(13)(%rax)
-    mov %r14, GPR(14)(%rax)
-    mov %r15, GPR(15)(%rax)
+    store_guest_registers %rax
     pop %rdi
     mov SVM_HOST(%rdi), %rax
     vmload %rax

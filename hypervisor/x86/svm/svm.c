@@ -5,6 +5,7 @@
 #include "count.h"
 #include "kernel/cpu.h"
 #include "kernel/memory.h"
+#include "lib/string.h"
 #include "x86/fpu.h"
 #include "x86/instr.h"
 #include "x86/paging_format.h"
@@ -17,15 +18,17 @@
 #define CPUID_SVM_EDX_NP (1u << 0)
 #define CPUID_SVM_EDX_NRIP (1u << 3)
 #define CPUID_WIDTHS 0x80000008u
+#define CPUID_1_ECX_HYPERVISOR (1u << 31)
+#define CPUID_HYPERVISOR 0x40000000u
+#define CPUID_HYPERVISOR_EBX_TCG 0x54474354u /* "TCGT", QEMU's emulation */
 
 #define MSR_VM_CR 0xc0010114u
 #define VM_CR_SVMDIS (1UL << 4)
 #define MSR_VM_HSAVE_PA 0xc0010117u
-#define EFER_SVME (1UL << 12)
 
 struct svm_cpu svm_cpus[CPU_MAX];
-RO_AFTER_INIT struct svm_limits svm_limits;
-RO_AFTER_INIT bool svm_keeps_shadow;
+RO_AFTER_INIT struct vcpu_limits svm_limits;
+RO_AFTER_INIT bool svm_by_qemu;
 
 struct svm_cpu *svm_this_cpu(void)
 {
@@ -55,7 +58,7 @@ static const char *svm_probe(uint32_t *caps)
     return NULL;
 }
 
-static struct svm_limits find_limits(void)
+static struct vcpu_limits find_limits(void)
 {
     struct cpuid leaf7 = cpuid_if_present(7, 0);
 
@@ -67,26 +70,19 @@ static struct svm_limits find_limits(void)
 static void find_common(void)
 {
     svm_limits = find_limits();
-    /* There is no bit for it. Next-RIP tells the CPUs that do from QEMU, which does not, and
-     * from a few CPUs of the first years, where caution costs little. */
-    svm_keeps_shadow = (cpuid(CPUID_SVM, 0).edx & CPUID_SVM_EDX_NRIP) != 0;
+    svm_by_qemu = (cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) &&
+                  cpuid(CPUID_HYPERVISOR, 0).ebx == CPUID_HYPERVISOR_EBX_TCG;
     svm_make_maps();
-}
-
-static bool same_limits(const struct svm_limits *a, const struct svm_limits *b)
-{
-    return a->cr0 == b->cr0 && a->cr4 == b->cr4 && a->efer == b->efer &&
-           a->physical_bits == b->physical_bits;
 }
 
 static enum status svm_cpu_enable(struct cpu *cpu, struct quota *quota)
 {
     struct svm_cpu *svm = &svm_cpus[cpu->id];
-    const struct svm_limits limits = find_limits();
+    const struct vcpu_limits limits = find_limits();
 
     if (cpu->id == 0) {
         find_common();
-    } else if (!same_limits(&limits, &svm_limits)) {
+    } else if (!memory_equal(&limits, &svm_limits, sizeof(limits))) {
         return STATUS_UNSUPPORTED;
     }
     svm->host_save = frame_alloc(quota);
@@ -130,7 +126,6 @@ const struct virt_ops svm_ops = {
     .state_get = svm_state_get,
     .state_set = svm_state_set,
     .load_ip = svm_load_ip,
-    .interruptible = svm_interruptible,
     .inject = svm_inject,
-    .irq_window = svm_irq_window,
+    .offer_irq = svm_offer_irq,
 };

@@ -30,7 +30,7 @@ struct svm_vcpu {
     uint64_t dr[4];         /* DR0..3 while another vCPU has the processor */
     uint64_t asid_epoch;    /* when it got its identifier, */
     uint64_t generation;    /* and the guest-physical space's generation then; 0: take another */
-    bool window;            /* exit when an interrupt can be taken */
+    bool offered;           /* vcpu->irq stands in the VMCB as a virtual interrupt */
     struct fpu fpu;
 };
 _Static_assert(offsetof(struct svm_vcpu, gpr) == 0x80, "entry.S");
@@ -47,8 +47,9 @@ struct thread *svm_exited(struct svm_vcpu *svm);
 
 /* svm.c */
 struct svm_cpu *svm_this_cpu(void);
-/* Does an entry keep the interrupt shadow from a virtual interrupt (APM vol 2, 15.21.5)? */
-extern bool svm_keeps_shadow;
+/* QEMU 7.2's SVM has two defects with interrupts (svm_vcpu.c) and one with paging
+ * (svm_state.c). */
+extern bool svm_by_qemu;
 /* svm_maps.c */
 extern uint8_t svm_port_map[], svm_msr_map[];
 void svm_make_maps(void);
@@ -56,19 +57,11 @@ void svm_make_maps(void);
 void svm_state_get(struct vcpu *vcpu, uint32_t groups);
 enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups);
 void svm_load_ip(struct vcpu *vcpu);
-/* What a guest's state may hold on this machine; the same for all processors. */
-struct svm_limits {
-    uint64_t cr0, cr4, efer; /* bits that may be set */
-    unsigned physical_bits;  /* width of CR3 */
-};
-extern struct svm_limits svm_limits;
+/* What a guest's state may hold. */
+extern struct vcpu_limits svm_limits;
 /* What CPUID says: leaf 1 ECX, leaf 7 EBX and ECX, leaf 80000001 EDX, leaf 80000008 EAX. */
-struct svm_limits svm_make_limits(uint32_t leaf1_ecx, uint32_t leaf7_ebx, uint32_t leaf7_ecx,
-                                  uint32_t extended_edx, uint32_t widths);
-/* May these groups of `in` reach the hardware? What does not go together in them VMRUN refuses
- * harmlessly. */
-enum status svm_check_state(const struct vcpu_state *in, uint32_t groups,
-                            const struct svm_limits *limits);
+struct vcpu_limits svm_make_limits(uint32_t leaf1_ecx, uint32_t leaf7_ebx, uint32_t leaf7_ecx,
+                                   uint32_t extended_edx, uint32_t widths);
 /* svm_exit.c */
 void svm_decode_exit(const struct vmcb *vmcb, struct vcpu_exit *exit);
 struct vcpu_event svm_decode_event(uint64_t exit_int_info);
@@ -80,9 +73,10 @@ void svm_vcpu_destroy(struct vcpu *vcpu);
 void svm_load(struct vcpu *vcpu);
 void svm_unload(struct vcpu *vcpu);
 void svm_resume(struct thread *self);
-bool svm_interruptible(const struct vcpu *vcpu);
 void svm_inject(struct vcpu *vcpu, const struct vcpu_event *event);
-void svm_irq_window(struct vcpu *vcpu, bool on);
+bool svm_offer_irq(struct vcpu *vcpu, bool busy);
+/* After an exit, while `offered`: does the guest have it? */
+void svm_note_irq(struct svm_vcpu *svm);
 
 /* svm_state.c: instruction pointer, and what it takes to fetch the instruction; svm_state_get's
  * frequent parts. */

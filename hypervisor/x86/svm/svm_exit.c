@@ -36,7 +36,6 @@ static const uint8_t events[CODES] = {
     [VMEXIT_INTR] = EXIT_HOST_INTERRUPT,
     [VMEXIT_NMI] = EXIT_NMI,
     [VMEXIT_SMI] = EXIT_HOST_INTERRUPT, /* taken by the firmware when GIF is set again */
-    [VMEXIT_VINTR] = EXIT_IRQ_WINDOW,
     [VMEXIT_TASK_SWITCH] = EXIT_TASK_SWITCH,
     [VMEXIT_SHUTDOWN] = EXIT_SHUTDOWN,
 };
@@ -207,6 +206,9 @@ struct thread *svm_exited(struct svm_vcpu *svm)
 
     state->gpr[GPR_RAX] = vmcb->rax;
     vmcb->event_injection = 0; /* delivered, or in EXITINTINFO */
+    if (__builtin_expect(svm->offered, 0)) {
+        svm_note_irq(svm);
+    }
     if (__builtin_expect((vmcb->exit_int_info & EVENT_VALID) || reason == EXIT_NONE, 0)) {
         return exited_otherwise(svm);
     }

@@ -6,24 +6,15 @@
 #include "x86/instr.h"
 #include "x86/trap.h"
 
-#define EFER_SVME (1UL << 12)
-
-#define CR0_ET (1UL << 4)
-#define CR0_AM (1UL << 18)
-#define CR0_ALL                                                                                    \
-    (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD |     \
-     CR0_PG)
 
 /* CR4 bits that every CPU with SVM has, and the CPUID bits of the others (APM vol 2, 3.1.3). */
 #define CR4_BASIC 0x7ffUL /* VME .. OSXMMEXCPT */
-#define CR4_FSGSBASE (1UL << 16)
 
 /* Not PCIDE, LA57, PKE, CET and what came later: their state is not switched. */
-struct svm_limits svm_make_limits(uint32_t leaf1_ecx, uint32_t leaf7_ebx, uint32_t leaf7_ecx,
+struct vcpu_limits svm_make_limits(uint32_t leaf1_ecx, uint32_t leaf7_ebx, uint32_t leaf7_ecx,
                                   uint32_t extended_edx, uint32_t widths)
 {
-    return (struct svm_limits){
-        .cr0 = CR0_ALL,
+    return (struct vcpu_limits){
         .cr4 = CR4_BASIC | (leaf1_ecx & 1u << 26 ? CR4_OSXSAVE : 0) |
                (leaf7_ebx & 1u << 0 ? CR4_FSGSBASE : 0) |
                (leaf7_ebx & 1u << 7 ? CR4_SMEP : 0) | (leaf7_ebx & 1u << 20 ? CR4_SMAP : 0) |
@@ -31,83 +22,6 @@ struct svm_limits svm_make_limits(uint32_t leaf1_ecx, uint32_t leaf7_ebx, uint32
         .efer = EFER_SCE | EFER_LME | EFER_LMA | (extended_edx & 1u << 20 ? EFER_NXE : 0),
         .physical_bits = widths & 0xff,
     };
-}
-
-/* ---- Checks ---------------------------------------------------------------------------------- */
-
-/* DR7: 11, 12, 14, 15 and the upper half are 0 (APM vol 2, 13.1.1.4). */
-#define DR7_RESERVED 0xffffffff0000d800UL
-
-static bool control_valid(const struct vcpu_state *in, const struct svm_limits *may)
-{
-    bool paging = (in->cr0 & CR0_PG) != 0;
-    bool long_mode = paging && (in->efer & EFER_LME);
-
-    /* APM vol 2, 15.5.1, "canonicalization and consistency checks". */
-    return (in->cr0 & ~may->cr0) == 0 && (in->cr4 & ~may->cr4) == 0 &&
-           (in->efer & ~may->efer) == 0 && !(paging && !(in->cr0 & CR0_PE)) &&
-           !((in->cr0 & CR0_NW) && !(in->cr0 & CR0_CD)) && in->cr3 >> may->physical_bits == 0 &&
-           !(long_mode && !(in->cr4 & CR4_PAE));
-}
-
-static bool segment_valid(const struct vcpu_segment *segment)
-{
-    return (segment->attributes & ~(SEGMENT_UNUSABLE | 0xfffu)) == 0 && canonical(segment->base);
-}
-
-static bool segments_valid(const struct vcpu_state *in)
-{
-    for (unsigned i = 0; i < SEG_COUNT; i++) {
-        if (!segment_valid(&in->segment[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool msrs_valid(const struct vcpu_state *in)
-{
-    bool pat_valid = true;
-
-    for (unsigned shift = 0; shift < 64; shift += 8) {
-        uint64_t type = in->pat >> shift & 0xff;
-
-        pat_valid &= type < 8 && type != 2 && type != 3; /* APM vol 2, 7.8.1 */
-    }
-    /* FMASK's upper half is reserved, and nobody says what VMLOAD makes of it. */
-    return pat_valid && in->fmask >> 32 == 0 && in->sysenter_cs >> 32 == 0 &&
-           canonical(in->lstar) && canonical(in->cstar) && canonical(in->kernel_gs_base) &&
-           canonical(in->sysenter_esp) && canonical(in->sysenter_eip);
-}
-
-enum status svm_check_state(const struct vcpu_state *in, uint32_t groups,
-                            const struct svm_limits *may)
-{
-    bool valid = true;
-
-    if (groups & STATE_IP) {
-        valid &= vcpu_ip_valid(in->rip, in->rflags, in->interruptibility);
-    }
-    if (groups & STATE_CONTROL) {
-        valid &= control_valid(in, may);
-    }
-    if (groups & STATE_SEGMENTS) {
-        valid &= segments_valid(in);
-    }
-    if (groups & STATE_TABLES) {
-        valid &= canonical(in->gdtr.base) && canonical(in->idtr.base) &&
-                 in->gdtr.limit <= 0xffff && in->idtr.limit <= 0xffff;
-    }
-    if (groups & STATE_DEBUG) {
-        valid &= (in->dr7 & DR7_RESERVED) == 0;
-    }
-    if (groups & STATE_MSRS) {
-        valid &= msrs_valid(in);
-    }
-    if (groups & STATE_XCR0) {
-        valid &= fpu_xcr0_valid(in->xcr0);
-    }
-    return valid ? STATUS_OK : STATUS_BAD_ARGUMENT;
 }
 
 /* ---- Loading -------------------------------------------------------------------------------- */
@@ -146,6 +60,20 @@ static uint64_t real_efer(const struct vcpu_state *in)
     return (in->efer & ~EFER_LMA) | (long_mode ? EFER_LMA : 0) | EFER_SVME;
 }
 
+/*
+ * At the exit of a guest with EFER.LME that has neither paging nor CR4.PAE, QEMU 7.2 does not turn
+ * the host's paging on again. There such a guest has PAE, which means nothing without paging;
+ * as it may turn paging off by itself, its writes of CR4 exit as long as it has LME.
+ */
+static void keep_pae(struct vmcb *vmcb)
+{
+    bool may_lack = svm_by_qemu && (vmcb->efer & EFER_LME);
+
+    vmcb->cr4 |= may_lack && !(vmcb->cr0 & CR0_PG) ? CR4_PAE : 0;
+    vmcb->intercept_cr_write =
+        (uint16_t)((vmcb->intercept_cr_write & ~INTERCEPT_CR4) | (may_lack ? INTERCEPT_CR4 : 0));
+}
+
 /* Returns whether translations may have changed with it, as they do where a guest's own MOV or
  * WRMSR would have flushed them (APM vol 2, 15.16). */
 static bool load_control(struct vmcb *vmcb, const struct vcpu_state *in)
@@ -159,6 +87,7 @@ static bool load_control(struct vmcb *vmcb, const struct vcpu_state *in)
     vmcb->cr3 = in->cr3;
     vmcb->cr4 = in->cr4;
     vmcb->efer = efer;
+    keep_pae(vmcb);
     return changed;
 }
 
@@ -210,10 +139,10 @@ enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32
     struct svm_vcpu *svm = svm_of(vcpu);
     struct vmcb *vmcb = svm->vmcb;
     bool changed = false;
-    enum status status = svm_check_state(in, groups, &svm_limits);
 
-    if (status != STATUS_OK) {
-        return status;
+    if (!vcpu_state_valid(in, groups, &svm_limits) ||
+        ((groups & STATE_XCR0) && !fpu_xcr0_valid(in->xcr0))) {
+        return STATUS_BAD_ARGUMENT;
     }
     if (groups & STATE_IP) {
         load_ip(vcpu, in);

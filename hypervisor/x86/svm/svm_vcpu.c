@@ -7,12 +7,11 @@
 #include "kernel/log.h"
 #include "kernel/memory.h"
 #include "kernel/thread.h"
+#include "x86/debug_registers.h"
 #include "x86/fpu.h"
 #include "x86/instr.h"
-#include "x86/layout.h"
+#include "x86/kernel_space.h"
 
-#define EFER_SVME (1UL << 12)
-#define RFLAGS_IF (1UL << 9)
 
 /* State after reset (APM vol 2, 14.1.3): real mode at ffff:fff0. */
 void svm_reset_state(struct vmcb *vmcb)
@@ -47,12 +46,6 @@ static void set_intercepts(struct vmcb *vmcb)
                         INTERCEPT_MWAIT | INTERCEPT_XSETBV | INTERCEPT_RDPRU;
 }
 
-/* The maps stand in the kernel's image. */
-static phys_addr map_physical(const uint8_t *map)
-{
-    return (phys_addr)map - KERNEL_IMAGE_OFFSET;
-}
-
 enum status svm_vcpu_init(struct vcpu *vcpu)
 {
     struct svm_vcpu *svm = svm_of(vcpu);
@@ -66,8 +59,8 @@ enum status svm_vcpu_init(struct vcpu *vcpu)
     svm->vmcb_physical = arch_pool_physical(vmcb);
     fpu_init(&svm->fpu);
     set_intercepts(vmcb);
-    vmcb->iopm_base = map_physical(svm_port_map);
-    vmcb->msrpm_base = map_physical(svm_msr_map);
+    vmcb->iopm_base = image_physical(svm_port_map);
+    vmcb->msrpm_base = image_physical(svm_msr_map);
     vmcb->virtual_interrupt = V_INTR_MASKING;
     vmcb->nested_control = 1;
     vmcb->nested_cr3 = vcpu->vm->gpa.root;
@@ -90,9 +83,7 @@ void svm_load(struct vcpu *vcpu)
     svm->host_physical = svm->cpu->host_physical;
     svm->stack = svm->cpu->stack;
     fpu_load(&svm->fpu);
-    __asm__ volatile("mov %0, %%db0\n\tmov %1, %%db1\n\tmov %2, %%db2\n\tmov %3, %%db3"
-                     :
-                     : "r"(svm->dr[0]), "r"(svm->dr[1]), "r"(svm->dr[2]), "r"(svm->dr[3]));
+    debug_registers_load(svm->dr);
 }
 
 void svm_unload(struct vcpu *vcpu)
@@ -100,8 +91,7 @@ void svm_unload(struct vcpu *vcpu)
     struct svm_vcpu *svm = svm_of(vcpu);
 
     fpu_save(&svm->fpu);
-    __asm__ volatile("mov %%db0, %0\n\tmov %%db1, %1\n\tmov %%db2, %2\n\tmov %%db3, %3"
-                     : "=r"(svm->dr[0]), "=r"(svm->dr[1]), "=r"(svm->dr[2]), "=r"(svm->dr[3]));
+    debug_registers_save(svm->dr);
 }
 
 /* ---- In ------------------------------------------------------------------------------------- */
@@ -127,27 +117,6 @@ static RARE void take_asid(struct svm_vcpu *svm, uint64_t generation)
     KASSERT(svm->vmcb->asid > 0 && svm->vmcb->asid < cpu->asid_count);
 }
 
-/*
- * The window is a virtual interrupt that is intercepted when it would be taken. Where an entry
- * forgets the guest's interrupt shadow it is left out while the guest is in one, or `sti; hlt`
- * would be torn apart: the shadow ends with the next instruction, and the next exit looks again.
- * While the virtual interrupt is there, writes of CR8 exit (QEMU aborts on them).
- */
-static void set_window(struct svm_vcpu *svm)
-{
-    struct vmcb *vmcb = svm->vmcb;
-
-    if (svm->window && (svm_keeps_shadow || !(vmcb->interrupt_shadow & 1))) {
-        vmcb->virtual_interrupt |= V_IRQ | V_IGNORE_TPR;
-        vmcb->intercepts |= INTERCEPT_VINTR;
-        vmcb->intercept_cr_write |= INTERCEPT_CR8;
-    } else {
-        vmcb->virtual_interrupt &= ~(uint32_t)(V_IRQ | V_IGNORE_TPR);
-        vmcb->intercepts &= ~(uint32_t)INTERCEPT_VINTR;
-        vmcb->intercept_cr_write &= (uint16_t)~INTERCEPT_CR8;
-    }
-}
-
 void svm_load_ip(struct vcpu *vcpu)
 {
     struct vmcb *vmcb = svm_of(vcpu)->vmcb;
@@ -171,8 +140,8 @@ void svm_resume(struct thread *self)
     if (svm->generation != generation || svm->asid_epoch != svm->cpu->asid_epoch) {
         take_asid(svm, generation);
     }
-    if (svm->window) {
-        set_window(svm);
+    if (vcpu->irq) {
+        vcpu->attention = svm_offer_irq(vcpu, false); /* it may have become interruptible */
     }
     svm->vmcb->rax = vcpu->state->gpr[GPR_RAX];
     COUNT(exit);
@@ -184,13 +153,6 @@ void svm_resume(struct thread *self)
 
 /* ---- Events ---------------------------------------------------------------------------------- */
 
-bool svm_interruptible(const struct vcpu *vcpu)
-{
-    const struct vmcb *vmcb = svm_of(vcpu)->vmcb;
-
-    return (vmcb->rflags & RFLAGS_IF) && !(vmcb->interrupt_shadow & 1);
-}
-
 void svm_inject(struct vcpu *vcpu, const struct vcpu_event *event)
 {
     /* SVM knows no software exceptions: INT3 and INTO are exceptions 3 and 4. */
@@ -201,10 +163,61 @@ void svm_inject(struct vcpu *vcpu, const struct vcpu_event *event)
                                           (uint64_t)event->error << EVENT_ERROR_SHIFT;
 }
 
-void svm_irq_window(struct vcpu *vcpu, bool on)
+static bool interruptible(const struct vmcb *vmcb)
+{
+    return (vmcb->rflags & RFLAGS_IF) && !(vmcb->interrupt_shadow & 1) &&
+           vmcb->event_injection == 0;
+}
+
+/*
+ * An interrupt that the guest can take at its entry is injected. One that has to wait is a virtual
+ * interrupt, which the guest takes without an exit (APM vol 2, 15.21.4).
+ *
+ * QEMU delivers an injected interrupt twice, RFLAGS.IF or not, when its loop ends before the
+ * guest's next exit or exception: there all are virtual. And it forgets the guest's interrupt
+ * shadow when there is one at the entry: there one waits for the next exit, or `sti; hlt` would be
+ * torn apart. Writes of CR8 exit meanwhile (QEMU aborts on them).
+ */
+bool svm_offer_irq(struct vcpu *vcpu, bool busy)
 {
     struct svm_vcpu *svm = svm_of(vcpu);
+    struct vmcb *vmcb = svm->vmcb;
+    bool held = svm_by_qemu && (vmcb->interrupt_shadow & 1);
 
-    svm->window = on;
-    set_window(svm);
+    (void)busy; /* the VMCB tells */
+    if (vcpu->irq && !svm_by_qemu && interruptible(vmcb)) {
+        svm_inject(vcpu, &(struct vcpu_event){.type = EVENT_EXTERNAL,
+                                              .vector = (uint8_t)vcpu->irq});
+        vcpu->irq = 0;
+    }
+    svm->offered = vcpu->irq && !held;
+    if (svm->offered) {
+        vmcb->virtual_interrupt = V_INTR_MASKING | V_IRQ | V_IGNORE_TPR;
+        vmcb->virtual_vector = (uint8_t)vcpu->irq;
+        vmcb->intercept_cr_write |= INTERCEPT_CR8;
+    } else {
+        vmcb->virtual_interrupt = V_INTR_MASKING;
+        vmcb->intercept_cr_write &= (uint16_t)~INTERCEPT_CR8;
+    }
+    return vcpu->irq && held;
+}
+
+/*
+ * An exit that interrupted the delivery has not delivered it, whether or not the processor has
+ * cleared V_IRQ: it stands there again. (QEMU tells of it as if it were an exception.)
+ */
+void svm_note_irq(struct svm_vcpu *svm)
+{
+    struct vmcb *vmcb = svm->vmcb;
+    const struct vcpu_event event = svm_decode_event(vmcb->exit_int_info);
+    bool waits = (vmcb->virtual_interrupt & V_IRQ) != 0;
+
+    if (event.valid && event.vector == vmcb->virtual_vector &&
+        (event.type == EVENT_EXTERNAL || (event.type == EVENT_EXCEPTION && waits))) {
+        vmcb->exit_int_info = 0;
+        vmcb->virtual_interrupt |= V_IRQ;
+    } else if (!waits) {
+        svm->vcpu.irq = 0;
+        svm_offer_irq(&svm->vcpu, false);
+    }
 }

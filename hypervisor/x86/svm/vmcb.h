@@ -96,7 +96,6 @@ enum vmcb_intercept {
     INTERCEPT_NMI = 1 << 1,
     INTERCEPT_SMI = 1 << 2,
     INTERCEPT_INIT = 1 << 3,
-    INTERCEPT_VINTR = 1 << 4,
     INTERCEPT_RDPMC = 1 << 15,
     INTERCEPT_CPUID = 1 << 18,
     INTERCEPT_RSM = 1 << 19,
@@ -128,6 +127,7 @@ enum vmcb_intercept2 {
 #define INTERCEPT_EXCEPTION_DB (1u << 1)
 #define INTERCEPT_EXCEPTION_AC (1u << 17)
 #define INTERCEPT_EXCEPTION_MC (1u << 18)
+#define INTERCEPT_CR4 (1u << 4)
 #define INTERCEPT_CR8 (1u << 8)
 
 enum vmcb_virtual_interrupt {
@@ -160,7 +160,6 @@ enum vmcb_exit {
     VMEXIT_NMI = 0x061,
     VMEXIT_SMI = 0x062,
     VMEXIT_INIT = 0x063,
-    VMEXIT_VINTR = 0x064,
     VMEXIT_RDTSC = 0x06e,
     VMEXIT_RDPMC = 0x06f,
     VMEXIT_CPUID = 0x072,

@@ -108,7 +108,6 @@ static const char *choose_ept(uint64_t cap, struct vmx_features *features)
     if (!(cap & EPT_INVVPID) || !(cap & (EPT_INVVPID_SINGLE | EPT_INVVPID_ALL))) {
         features->secondary &= ~SECONDARY_VPID;
     }
-    features->vpid = (features->secondary & SECONDARY_VPID) != 0;
     return NULL;
 }
 
@@ -148,14 +147,4 @@ const char *vmx_choose(const struct vmx_msrs *msrs, struct vmx_features *feature
         features->entry &= ~ENTRY_GUEST_64; /* follows EFER.LMA */
     }
     return missing;
-}
-
-bool vmx_same_features(const struct vmx_features *a, const struct vmx_features *b)
-{
-    return a->revision == b->revision && a->pin == b->pin && a->processor == b->processor &&
-           a->secondary == b->secondary && a->exit == b->exit && a->entry == b->entry &&
-           a->vpid == b->vpid && a->invept_single == b->invept_single &&
-           a->invvpid_single == b->invvpid_single && a->cr0_fixed0 == b->cr0_fixed0 &&
-           a->cr0_fixed1 == b->cr0_fixed1 && a->cr4_fixed0 == b->cr4_fixed0 &&
-           a->cr4_fixed1 == b->cr4_fixed1;
 }

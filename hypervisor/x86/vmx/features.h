@@ -12,15 +12,15 @@ struct vmx_msrs {
     uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 };
 
-/* The same on every processor of a machine. */
+/* The same on every processor of a machine. Compared as a whole: it has no padding. */
 struct vmx_features {
     uint32_t revision; /* to be written into every VMXON region and VMCS */
     uint32_t pin, processor, secondary, exit, entry;
-    bool vpid;
-    bool invept_single, invvpid_single; /* else all contexts at once */
+    uint32_t invept_single, invvpid_single; /* else all contexts at once */
     uint64_t cr0_fixed1, cr4_fixed1;    /* bits that may be 1 */
     uint64_t cr0_fixed0, cr4_fixed0;    /* bits that must be 1 in VMX operation */
 };
+_Static_assert(sizeof(struct vmx_features) == 8 * 4 + 4 * 8, "no padding");
 
 /* IA32_FEATURE_CONTROL (SDM vol 3, 23.7). */
 #define FEATURE_CONTROL_LOCKED (1UL << 0)
@@ -28,9 +28,6 @@ struct vmx_features {
 
 /* Has the firmware locked VMX out? */
 bool vmx_disabled_by_firmware(uint64_t feature_control);
-
-/* Are two processors alike in all of it? */
-bool vmx_same_features(const struct vmx_features *a, const struct vmx_features *b);
 
 /* Returns NULL and the features to use, or what is missing ("no EPT"). */
 const char *vmx_choose(const struct vmx_msrs *msrs, struct vmx_features *features);

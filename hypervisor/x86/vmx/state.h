@@ -2,8 +2,7 @@
 #pragma once
 /* Between the ABI's state and VMX's: conversion and validation. No instructions: tested on the
  * host. */
-#include "abi/status.h"
-#include "abi/vcpu.h"
+#include "virt/state.h"
 #include "x86/vmx/vmcs.h"
 
 /* CR0 bits that stay the host's: NE must be 1 in VMX operation; CD and NW would turn off the
@@ -12,11 +11,8 @@
 
 /* What a guest's state may hold on this machine; the same for all processors. */
 struct vmx_limits {
-    uint64_t cr0_must;      /* real CR0: bits that are 1 whatever the guest wants */
-    uint64_t cr4_must;      /* likewise CR4: VMXE, and MCE when the host has it on */
-    uint64_t cr4_allowed;   /* bits that a guest may set */
-    uint64_t efer_allowed;
-    unsigned physical_bits; /* width of CR3 */
+    struct vcpu_limits may;
+    uint64_t cr4_must; /* 1 whatever the guest wants: VMXE, and MCE when the host has it on */
 };
 
 /* From what the processor has: `cr4_fixed1` IA32_VMX_CR4_FIXED1, `host_cr4` the host's CR4 in VMX
@@ -24,15 +20,10 @@ struct vmx_limits {
 struct vmx_limits vmx_make_limits(uint64_t cr4_fixed0, uint64_t cr4_fixed1, uint64_t host_cr4,
                                   bool nx, unsigned physical_bits);
 
-/* Is every value of these groups one that may reach the hardware? What is left to check
- * (segments that do not go together) VM entry checks itself and refuses harmlessly. */
-enum status vmx_check_state(const struct vmx_limits *limits, const struct vcpu_state *in,
-                            uint32_t groups);
-
 /* CR4 bits whose writes exit, and whose reads give the shadow. */
 uint64_t vmx_cr4_mask(const struct vmx_limits *limits);
 /* What the hardware runs on, given the guest's view. */
-uint64_t vmx_real_cr0(const struct vmx_limits *limits, uint64_t cr0);
+uint64_t vmx_real_cr0(uint64_t cr0);
 uint64_t vmx_real_cr4(const struct vmx_limits *limits, uint64_t cr4);
 /* The guest's view, out of the real value and the shadow. */
 static inline uint64_t vmx_guest_view(uint64_t real, uint64_t shadow, uint64_t mask)

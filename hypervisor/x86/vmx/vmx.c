@@ -6,7 +6,7 @@
 #include "kernel/cpu.h"
 #include "kernel/log.h"
 #include "kernel/memory.h"
-#include "abi/info.h"
+#include "lib/string.h"
 #include "x86/fpu.h"
 #include "x86/instr.h"
 #include "x86/paging_format.h"
@@ -15,7 +15,6 @@
 
 #define CPUID_1_ECX_VMX (1u << 5)
 #define CPUID_EXTENDED_EDX_NX (1u << 20)
-#define CR4_VMXE (1UL << 13)
 
 #define MSR_FEATURE_CONTROL 0x3au
 
@@ -121,7 +120,7 @@ static bool choose_features(bool first)
         page_largest_ept = msrs.ept_vpid & EPT_1_GIB ? 2 : 1;
         vmx_make_maps();
     }
-    return vmx_same_features(&features, &vmx_features);
+    return memory_equal(&features, &vmx_features, sizeof(features));
 }
 
 /* SDM vol 3, 23.7 and 23.8. */
@@ -197,7 +196,6 @@ const struct virt_ops vmx_ops = {
     .state_get = vmx_state_get,
     .state_set = vmx_state_set,
     .load_ip = vmx_load_ip,
-    .interruptible = vmx_interruptible,
     .inject = vmx_inject,
-    .irq_window = vmx_irq_window,
+    .offer_irq = vmx_offer_irq,
 };

@@ -5,6 +5,7 @@
 #include "virt/vcpu.h"
 #include "virt/vm.h"
 #include "x86/fpu.h"
+#include "x86/segments.h"
 #include "x86/vmx/exit.h"
 #include "x86/vmx/features.h"
 #include "x86/vmx/state.h"
@@ -31,10 +32,7 @@ struct vmx_cpu {
     struct vmx_vcpu *current;     /* whose VMCS is current; NULL: none */
     struct syscall_msrs host;     /* what user threads need */
     struct syscall_msrs loaded;   /* what the processor holds */
-    struct {
-        uint16_t limit;
-        uint64_t base;
-    } __attribute__((packed)) gdtr; /* for user threads: an exit leaves limit 0xffff */
+    struct table_pointer gdtr;    /* for user threads: an exit leaves limit 0xffff */
 };
 
 extern struct vmx_features vmx_features;
@@ -113,7 +111,7 @@ void vmx_leave(struct vmx_vcpu *vmx);
 void vmx_resume(struct thread *self);
 bool vmx_interruptible(const struct vcpu *vcpu);
 void vmx_inject(struct vcpu *vcpu, const struct vcpu_event *event);
-void vmx_irq_window(struct vcpu *vcpu, bool on);
+bool vmx_offer_irq(struct vcpu *vcpu, bool busy);
 
 /* vmx_state.c */
 void vmx_state_get(struct vcpu *vcpu, uint32_t groups);

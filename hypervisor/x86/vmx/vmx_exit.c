@@ -10,7 +10,6 @@
 #include "x86/vmx/reason.h"
 #include "x86/vmx/vmx_insn.h"
 
-#define RFLAGS_TF (1UL << 8)
 #define DR6_CAUSES 0xfUL          /* breakpoints: of this exception only */
 #define DR6_REPORTED 0x600fUL     /* and BD, BS: what the exit says (SDM vol 3, table 27-1) */
 #define DR7_GD (1UL << 13)

@@ -44,72 +44,45 @@ static inline void vmwrite(uint32_t field, uint64_t value)
     }
 }
 
-static inline void vmxon(phys_addr region)
-{
-    bool failed;
-
-    __asm__ volatile("vmxon %1" : "=@ccna"(failed) : "m"(region) : "memory");
-    if (failed) {
-        panic("VMXON failed");
+/* Of one operand, the physical address of a region or VMCS. */
+#define VMX_POINTER_INSN(name)                                                                     \
+    static inline void name(phys_addr pointer)                                                     \
+    {                                                                                              \
+        bool failed;                                                                               \
+                                                                                                   \
+        COUNT(vmptrld);                                                                            \
+        __asm__ volatile(#name " %1" : "=@ccna"(failed) : "m"(pointer) : "memory");                \
+        if (failed) {                                                                              \
+            vmx_insn_failed(#name, pointer);                                                       \
+        }                                                                                          \
     }
-}
+VMX_POINTER_INSN(vmxon)
+VMX_POINTER_INSN(vmptrld)
+VMX_POINTER_INSN(vmclear)
 
 static inline void vmxoff(void)
 {
     __asm__ volatile("vmxoff" : : : "cc", "memory");
 }
 
-static inline void vmptrld(phys_addr vmcs)
-{
-    bool failed;
-
-    COUNT(vmptrld);
-    __asm__ volatile("vmptrld %1" : "=@ccna"(failed) : "m"(vmcs) : "memory");
-    if (failed) {
-        vmx_insn_failed("VMPTRLD", vmcs);
-    }
-}
-
-static inline void vmclear(phys_addr vmcs)
-{
-    bool failed;
-
-    COUNT(vmptrld);
-    __asm__ volatile("vmclear %1" : "=@ccna"(failed) : "m"(vmcs) : "memory");
-    if (failed) {
-        vmx_insn_failed("VMCLEAR", vmcs);
-    }
-}
-
 /* What INVEPT and INVVPID invalidate (SDM vol 3, 30.3). */
 enum invalidation { INVALIDATE_SINGLE_CONTEXT = 1, INVALIDATE_ALL_CONTEXTS = 2 };
 
-static inline void invept(enum invalidation kind, uint64_t eptp)
-{
-    const uint64_t descriptor[2] = {eptp, 0};
-    bool failed;
-
-    COUNT(flush);
-    __asm__ volatile("invept %1, %2"
-                     : "=@ccna"(failed)
-                     : "m"(descriptor), "r"((uint64_t)kind)
-                     : "memory");
-    if (failed) {
-        vmx_insn_failed("INVEPT", eptp);
+/* Of an extended-page-table pointer, or of a virtual-processor identifier. */
+#define VMX_INVALIDATE_INSN(name)                                                                  \
+    static inline void name(enum invalidation kind, uint64_t context)                              \
+    {                                                                                              \
+        const uint64_t descriptor[2] = {context, 0};                                               \
+        bool failed;                                                                               \
+                                                                                                   \
+        COUNT(flush);                                                                              \
+        __asm__ volatile(#name " %1, %2"                                                           \
+                         : "=@ccna"(failed)                                                        \
+                         : "m"(descriptor), "r"((uint64_t)kind)                                    \
+                         : "memory");                                                              \
+        if (failed) {                                                                              \
+            vmx_insn_failed(#name, context);                                                       \
+        }                                                                                          \
     }
-}
-
-static inline void invvpid(enum invalidation kind, uint16_t vpid)
-{
-    const uint64_t descriptor[2] = {vpid, 0};
-    bool failed;
-
-    COUNT(flush);
-    __asm__ volatile("invvpid %1, %2"
-                     : "=@ccna"(failed)
-                     : "m"(descriptor), "r"((uint64_t)kind)
-                     : "memory");
-    if (failed) {
-        vmx_insn_failed("INVVPID", vpid);
-    }
-}
+VMX_INVALIDATE_INSN(invept)
+VMX_INVALIDATE_INSN(invvpid)

@@ -7,7 +7,6 @@
 #include "x86/instr.h"
 #include "x86/vmx/vmx_insn.h"
 
-#define RFLAGS_IF (1UL << 9)
 #define DR7_ONE 0x400UL
 
 /* What the run loop asks for more than once between two exits is read once. */
@@ -151,7 +150,7 @@ static void set_control(struct vmx_vcpu *vmx, const struct vcpu_state *in)
     vmx->uses_syscall = (efer & EFER_SCE) != 0;
     vmx->cr0_shadow = in->cr0;
     vmx->cr4_shadow = in->cr4;
-    vmwrite(VMCS_GUEST_CR0, vmx_real_cr0(&vmx_limits, in->cr0));
+    vmwrite(VMCS_GUEST_CR0, vmx_real_cr0(in->cr0));
     vmwrite(VMCS_CR0_SHADOW, in->cr0);
     vmwrite(VMCS_GUEST_CR4, vmx_real_cr4(&vmx_limits, in->cr4));
     vmwrite(VMCS_CR4_SHADOW, in->cr4);
@@ -237,15 +236,13 @@ void vmx_state_load(struct vmx_vcpu *vmx, const struct vcpu_state *in, uint32_t 
 enum status vmx_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups)
 {
     struct vmx_vcpu *vmx = vmx_of(vcpu);
-    enum status status = vmx_check_state(&vmx_limits, in, groups);
 
-    if ((groups & STATE_XCR0) && !fpu_xcr0_valid(in->xcr0)) {
-        status = STATUS_BAD_ARGUMENT;
+    if (!vcpu_state_valid(in, groups, &vmx_limits.may) ||
+        ((groups & STATE_XCR0) && !fpu_xcr0_valid(in->xcr0))) {
+        return STATUS_BAD_ARGUMENT;
     }
-    if (status == STATUS_OK) {
-        vmx_state_load(vmx, in, groups);
-    }
-    return status;
+    vmx_state_load(vmx, in, groups);
+    return STATUS_OK;
 }
 
 /* After the frequent exits a VMM moves RIP and nothing else. */

@@ -7,14 +7,15 @@
 #include "kernel/log.h"
 #include "kernel/memory.h"
 #include "kernel/thread.h"
+#include "x86/debug_registers.h"
 #include "x86/fpu.h"
 #include "x86/instr.h"
-#include "x86/layout.h"
+#include "x86/kernel_space.h"
 #include "x86/vmx/vmx_insn.h"
 
 _Static_assert(GPR_RAX == 0 && GPR_RCX == 1 && GPR_RDX == 2 && GPR_RBX == 3 && GPR_RBP == 5 &&
                    GPR_RSI == 6 && GPR_RDI == 7 && GPR_R8 == 8 && GPR_R15 == 15,
-               "entry.S");
+               "x86/guest_registers.inc");
 
 /* After power-up and reset (SDM vol 3, table 9-1); what is 0 there is 0 here. */
 #define SEGMENT_AFTER_RESET {.attributes = 0x93, .limit = 0xffff}
@@ -96,14 +97,22 @@ static uint64_t eptp_of(const struct vm *vm)
     return vm->gpa.root | EPTP_WRITE_BACK_4_LEVELS;
 }
 
-/* The maps stand in the kernel's image. */
-static phys_addr map_physical(const uint8_t *map)
-{
-    return (phys_addr)map - KERNEL_IMAGE_OFFSET;
-}
+/* What is 0 for good, or at first. The kernel's data segments but SS are null, and it uses neither
+ * FS nor GS; a guest is active (its HLT is intercepted). */
+static const uint16_t zero_fields[] = {
+    VMCS_GUEST_ACTIVITY, VMCS_PAGE_FAULT_MASK, VMCS_PAGE_FAULT_MATCH, VMCS_CR3_TARGET_COUNT,
+    VMCS_EXIT_MSR_STORE_COUNT, VMCS_EXIT_MSR_LOAD_COUNT, VMCS_ENTRY_MSR_LOAD_COUNT,
+    VMCS_ENTRY_INTERRUPTION, VMCS_GUEST_DEBUGCTL, VMCS_GUEST_PENDING_DEBUG,
+    VMCS_GUEST_INTERRUPTIBILITY, VMCS_HOST_DS_SELECTOR, VMCS_HOST_ES_SELECTOR,
+    VMCS_HOST_FS_SELECTOR, VMCS_HOST_GS_SELECTOR, VMCS_HOST_FS_BASE, VMCS_HOST_GS_BASE,
+    VMCS_HOST_SYSENTER_CS, VMCS_HOST_SYSENTER_ESP, VMCS_HOST_SYSENTER_EIP,
+};
 
 static void write_controls(struct vmx_vcpu *vmx, const struct vm *vm)
 {
+    for (unsigned i = 0; i < sizeof(zero_fields) / sizeof(zero_fields[0]); i++) {
+        vmwrite(zero_fields[i], 0);
+    }
     vmx->processor_controls = vmx_features.processor;
     vmwrite(VMCS_PIN_CONTROLS, vmx_features.pin);
     vmwrite(VMCS_PROCESSOR_CONTROLS, vmx->processor_controls);
@@ -111,33 +120,16 @@ static void write_controls(struct vmx_vcpu *vmx, const struct vm *vm)
     vmwrite(VMCS_EXIT_CONTROLS, vmx_features.exit);
     vmwrite(VMCS_ENTRY_CONTROLS, vmx_features.entry);
     vmwrite(VMCS_EXCEPTION_BITMAP, VMX_EXCEPTIONS);
-    vmwrite(VMCS_PAGE_FAULT_MASK, 0);
-    vmwrite(VMCS_PAGE_FAULT_MATCH, 0);
-    vmwrite(VMCS_CR3_TARGET_COUNT, 0);
-    vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
-    vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
-    vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
-    vmwrite(VMCS_ENTRY_INTERRUPTION, 0);
     vmwrite(VMCS_LINK_POINTER, UINT64_MAX);
-    vmwrite(VMCS_IO_BITMAP_A, map_physical(vmx_port_map));
-    vmwrite(VMCS_IO_BITMAP_B, map_physical(vmx_port_map));
-    vmwrite(VMCS_MSR_BITMAP, map_physical(vmx_msr_map));
+    vmwrite(VMCS_IO_BITMAP_A, image_physical(vmx_port_map));
+    vmwrite(VMCS_IO_BITMAP_B, image_physical(vmx_port_map));
+    vmwrite(VMCS_MSR_BITMAP, image_physical(vmx_msr_map));
     vmwrite(VMCS_EPT_POINTER, eptp_of(vm));
     vmwrite(VMCS_CR0_MASK, CR0_HOST_OWNED);
     vmwrite(VMCS_CR4_MASK, vmx_cr4_mask(&vmx_limits));
     if (vmx->vpid != 0) {
         vmwrite(VMCS_VPID, vmx->vpid);
     }
-}
-
-static void write_guest_state(struct vmx_vcpu *vmx)
-{
-    vmwrite(VMCS_GUEST_ACTIVITY, 0); /* active: HLT is intercepted */
-    vmwrite(VMCS_GUEST_DEBUGCTL, 0);
-    vmwrite(VMCS_GUEST_PENDING_DEBUG, 0);
-    vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
-    vmwrite(VMCS_GUEST_RFLAGS, after_reset.rflags);
-    vmx_state_load(vmx, &after_reset, STATE_ALL & ~STATE_XCR0); /* fpu_create's */
 }
 
 enum status vmx_vcpu_init(struct vcpu *vcpu)
@@ -150,7 +142,7 @@ enum status vmx_vcpu_init(struct vcpu *vcpu)
     if (!vmx->vmcs) {
         return STATUS_NO_MEMORY;
     }
-    vmx->vpid = vmx_features.vpid ? vpid_alloc() : 0;
+    vmx->vpid = vmx_features.secondary & SECONDARY_VPID ? vpid_alloc() : 0;
     vmx->gpr = vcpu->state->gpr;
     vmx->away = true;
     vmx->dr6 = DR6_AFTER_RESET;
@@ -159,7 +151,8 @@ enum status vmx_vcpu_init(struct vcpu *vcpu)
     vmclear(arch_pool_physical(vmx->vmcs));
     make_current(cpu, vmx);
     write_controls(vmx, vcpu->vm);
-    write_guest_state(vmx);
+    vmwrite(VMCS_GUEST_RFLAGS, after_reset.rflags);
+    vmx_state_load(vmx, &after_reset, STATE_ALL & ~STATE_XCR0); /* fpu_init's */
     put_away(cpu, vmx);
     make_current(cpu, before);
     return STATUS_OK;
@@ -177,13 +170,7 @@ void vmx_vcpu_destroy(struct vcpu *vcpu)
 
 /* ---- To a processor and away from it ------------------------------------------------------ */
 
-struct table_pointer {
-    uint16_t limit;
-    uint64_t base;
-} __attribute__((packed));
-
-/* Where an exit takes this processor (SDM vol 3, 24.5); HOST_CR3 may follow. The
- * kernel's data segments but SS are null, and it uses neither FS nor GS. */
+/* Where an exit takes this processor (SDM vol 3, 24.5); HOST_CR3 may follow. */
 static void write_host_state(struct vmx_vcpu *vmx, struct vmx_cpu *cpu)
 {
     struct table_pointer idtr;
@@ -197,19 +184,10 @@ static void write_host_state(struct vmx_vcpu *vmx, struct vmx_cpu *cpu)
     vmwrite(VMCS_HOST_CR4, read_cr4());
     vmwrite(VMCS_HOST_CS_SELECTOR, cs);
     vmwrite(VMCS_HOST_SS_SELECTOR, ss);
-    vmwrite(VMCS_HOST_DS_SELECTOR, 0);
-    vmwrite(VMCS_HOST_ES_SELECTOR, 0);
-    vmwrite(VMCS_HOST_FS_SELECTOR, 0);
-    vmwrite(VMCS_HOST_GS_SELECTOR, 0);
     vmwrite(VMCS_HOST_TR_SELECTOR, tr);
-    vmwrite(VMCS_HOST_FS_BASE, 0);
-    vmwrite(VMCS_HOST_GS_BASE, 0);
     vmwrite(VMCS_HOST_TR_BASE, (uint64_t)arch_this_cpu()->arch.tss);
     vmwrite(VMCS_HOST_GDTR_BASE, cpu->gdtr.base);
     vmwrite(VMCS_HOST_IDTR_BASE, idtr.base);
-    vmwrite(VMCS_HOST_SYSENTER_CS, 0);
-    vmwrite(VMCS_HOST_SYSENTER_ESP, 0);
-    vmwrite(VMCS_HOST_SYSENTER_EIP, 0);
     vmwrite(VMCS_HOST_EFER, rdmsr(MSR_EFER));
     vmwrite(VMCS_HOST_PAT, rdmsr(MSR_PAT));
     vmwrite(VMCS_HOST_RIP, (uint64_t)vmx_exit_entry);
@@ -217,25 +195,6 @@ static void write_host_state(struct vmx_vcpu *vmx, struct vmx_cpu *cpu)
     vmwrite(VMCS_HOST_RSP, vmx->stack - 8); /* where vmx_run leaves its argument */
     vmx->host_cr3 = read_cr3();
     vmwrite(VMCS_HOST_CR3, vmx->host_cr3);
-}
-
-/* DR7 is the VMCS's. */
-static void save_debug_registers(struct vmx_vcpu *vmx)
-{
-    __asm__ volatile("mov %%db0, %0" : "=r"(vmx->dr[0]));
-    __asm__ volatile("mov %%db1, %0" : "=r"(vmx->dr[1]));
-    __asm__ volatile("mov %%db2, %0" : "=r"(vmx->dr[2]));
-    __asm__ volatile("mov %%db3, %0" : "=r"(vmx->dr[3]));
-    __asm__ volatile("mov %%db6, %0" : "=r"(vmx->dr6));
-}
-
-static void load_debug_registers(const struct vmx_vcpu *vmx)
-{
-    __asm__ volatile("mov %0, %%db0" : : "r"(vmx->dr[0]));
-    __asm__ volatile("mov %0, %%db1" : : "r"(vmx->dr[1]));
-    __asm__ volatile("mov %0, %%db2" : : "r"(vmx->dr[2]));
-    __asm__ volatile("mov %0, %%db3" : : "r"(vmx->dr[3]));
-    __asm__ volatile("mov %0, %%db6" : : "r"(vmx->dr6));
 }
 
 void vmx_load(struct vcpu *vcpu)
@@ -249,7 +208,8 @@ void vmx_load(struct vcpu *vcpu)
     /* What this processor knows under the identifier may be from long ago, or another's. */
     vmx->flush_vpid = true;
     wrmsr(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
-    load_debug_registers(vmx);
+    debug_registers_load(vmx->dr);
+    __asm__ volatile("mov %0, %%db6" : : "r"(vmx->dr6));
     fpu_load(&vmx->fpu);
     vmx->away = true;
     vmx->ip_known = false;
@@ -261,7 +221,8 @@ void vmx_unload(struct vcpu *vcpu)
 
     vmx_leave(vmx);
     fpu_save(&vmx->fpu);
-    save_debug_registers(vmx);
+    debug_registers_save(vmx->dr);
+    __asm__ volatile("mov %%db6, %0" : "=r"(vmx->dr6));
     vmx->kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
     put_away(vmx->cpu, vmx);
 }
@@ -303,7 +264,7 @@ static void come_back(struct vmx_vcpu *vmx)
 {
     vmx->away = false;
     if (read_cr2() != vmx->cr2) {
-        __asm__ volatile("mov %0, %%cr2" : : "r"(vmx->cr2));
+        write_cr2(vmx->cr2);
     }
     if (vmx->uses_syscall) { /* else SYSCALL and SYSRET fault whatever they say */
         load_syscall_msrs(&vmx->cpu->loaded, &vmx->syscall);
@@ -362,11 +323,6 @@ void vmx_resume(struct thread *self)
 
 /* ---- Events ------------------------------------------------------------------------------- */
 
-static bool is_software_event(unsigned type)
-{
-    return type >= EVENT_SOFT_INTERRUPT;
-}
-
 void vmx_inject(struct vcpu *vcpu, const struct vcpu_event *event)
 {
     (void)vcpu;
@@ -376,21 +332,27 @@ void vmx_inject(struct vcpu *vcpu, const struct vcpu_event *event)
     if (event->has_error) {
         vmwrite(VMCS_ENTRY_ERROR_CODE, event->error);
     }
-    if (is_software_event(event->type)) {
+    if (event->type >= EVENT_SOFT_INTERRUPT) {
         vmwrite(VMCS_ENTRY_INSN_LENGTH, event->insn_length);
     }
 }
 
-void vmx_irq_window(struct vcpu *vcpu, bool on)
+/* The guest exits as soon as it can take an interrupt, while one has to wait. */
+bool vmx_offer_irq(struct vcpu *vcpu, bool busy)
 {
     struct vmx_vcpu *vmx = vmx_of(vcpu);
+
+    if (vcpu->irq && !busy && vmx_interruptible(vcpu)) {
+        vmx_inject(vcpu, &(struct vcpu_event){.type = EVENT_EXTERNAL,
+                                              .vector = (uint8_t)vcpu->irq});
+        vcpu->irq = 0;
+    }
     uint32_t controls = vmx->processor_controls & ~PROCESSOR_IRQ_WINDOW;
 
-    if (on) {
-        controls |= PROCESSOR_IRQ_WINDOW;
-    }
+    controls |= vcpu->irq ? PROCESSOR_IRQ_WINDOW : 0;
     if (controls != vmx->processor_controls) {
         vmx->processor_controls = controls;
         vmwrite(VMCS_PROCESSOR_CONTROLS, controls);
     }
+    return vcpu->irq != 0;
 }

@@ -42,6 +42,7 @@ int64_t sys_task_destroy(task_id child);
 int64_t sys_task_status(task_id child, struct task_report *report);
 int64_t sys_thread_create(task_id task, const struct thread_parameters *thread, thread_id *out);
 int64_t sys_mem_map(task_id child, uint64_t from, uint64_t to, uint64_t size, unsigned rights);
+int64_t sys_mem_unmap(task_id task, uint64_t address, uint64_t size);
 int64_t sys_right_give(task_id child, enum right right, uint32_t first, uint32_t count);
 int64_t sys_console_write(const uint64_t bytes[5], size_t length);
 int64_t sys_console_read(uint8_t *byte);
