@@ -122,7 +122,7 @@ static void map_guest(struct vm *vm, const struct guest_ram *range, unsigned rig
 static void make_vm(struct vm *vm)
 {
     const struct machine_setup *setup = &vm->machine.setup;
-    int64_t status = sys_vm_create();
+    int64_t status = sys_vm_create((enum vm_paging)vm_config.paging);
 
     if (status == STATUS_UNSUPPORTED) {
         report_unloadable(&vm->vcpu[0], "this machine or this image has no virtualization");

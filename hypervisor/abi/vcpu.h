@@ -55,6 +55,8 @@ enum exit_reason {
     EXIT_NMI,
     EXIT_MACHINE_CHECK,
     EXIT_IRQ_WINDOW,
+    EXIT_PAGE_FAULT, /* under vTLB; exit.exception */
+    EXIT_INVLPG,     /* likewise */
 
     EXIT_REASON_COUNT
 };

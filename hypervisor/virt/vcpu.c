@@ -15,6 +15,7 @@
 #include "virt/exit.h"
 #include "virt/virt.h"
 #include "virt/vm.h"
+#include "virt/vtlb.h"
 
 /*
  * The processor gets this vCPU's lazily switched state (FPU, MSRs that no entry switches).
@@ -63,15 +64,14 @@ static struct thread *forward_recall(struct vcpu *vcpu)
     return forward(vcpu, &(struct vcpu_exit){.reason = EXIT_RECALL, .raw = {0, 0}});
 }
 
-struct thread *vcpu_exited(struct vcpu *vcpu, const struct vcpu_exit *exit)
+struct thread *vcpu_exited(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
     struct thread *self = vcpu->thread;
     const struct exit_rule *rule = &exit_rules[exit->reason];
 
-    if (!rule->keep) {
+    if (!rule->keep || !rule->keep(vcpu, exit)) {
         return forward(vcpu, exit);
     }
-    rule->keep(vcpu, exit);
     struct thread *next = kernel_preempted(self); /* what the interrupt served may have ended us */
 
     return next == self && vcpu->recall ? forward_recall(vcpu) : next;
@@ -107,9 +107,14 @@ static enum status make_context(struct thread *handler, struct vcpu **out)
 
     if (vcpu && state) {
         *vcpu = (struct vcpu){.state = state, .vm = handler->task->vm, .handler = handler};
-        if (virt->vcpu_init(vcpu) == STATUS_OK) {
-            *out = vcpu;
-            return STATUS_OK;
+        if (!vcpu->vm->vtlb || vtlb_create(vcpu) == STATUS_OK) {
+            if (virt->vcpu_init(vcpu) == STATUS_OK) {
+                *out = vcpu;
+                return STATUS_OK;
+            }
+            if (vcpu->vtlb) {
+                vtlb_destroy(vcpu);
+            }
         }
     }
     if (state) {
@@ -124,6 +129,9 @@ static enum status make_context(struct thread *handler, struct vcpu **out)
 static void free_context(struct quota *quota, struct vcpu *vcpu)
 {
     virt->vcpu_destroy(vcpu);
+    if (vcpu->vtlb) {
+        vtlb_destroy(vcpu);
+    }
     frame_free(quota, vcpu->state);
     frame_free(quota, vcpu);
 }

@@ -8,6 +8,7 @@
 #include "virt/virt_ops.h"
 
 struct vm;
+struct vtlb;
 
 /* Keeps the frequent ways short. */
 #define RARE __attribute__((noinline, cold))
@@ -21,6 +22,7 @@ struct vcpu_ip {
 struct vcpu {
     struct vcpu_state *state; /* the state page, kernel's mapping */
     struct vm *vm;
+    struct vtlb *vtlb;        /* NULL: nested paging */
     struct thread *thread;
     struct thread *handler;   /* gets the exits */
     struct vcpu_ip ip;        /* while new_ip: to be loaded at the next entry */
@@ -78,4 +80,4 @@ static inline __attribute__((always_inline)) struct thread *vcpu_forward(struct 
  * After an exit of any kind: keeps it, or does all that forwarding takes. Returns the thread to
  * run next; if that is not the vCPU's own, vcpu may be gone (cpu->vcpu is another then).
  */
-struct thread *vcpu_exited(struct vcpu *vcpu, const struct vcpu_exit *exit);
+struct thread *vcpu_exited(struct vcpu *vcpu, struct vcpu_exit *exit);

@@ -13,6 +13,7 @@ struct quota;
 struct thread;
 struct vm;
 struct vcpu;
+struct vcpu_limits;
 
 /* An event on its way into the guest, as both vendors encode it (VMX: SDM vol 3, 24.8.3;
  * SVM: APM vol 2, 15.20): the types are theirs. */
@@ -49,6 +50,8 @@ struct virt_ops {
     void (*cpu_disable)(struct cpu *cpu);
     /* How a guest-physical space is written; used with arch_space_*. */
     const struct page_format *gpa_format;
+    /* What a guest's state may hold; valid once the boot processor's is enabled. */
+    const struct vcpu_limits *limits;
 
     /* -- One vCPU, whose struct begins the backend's own, in one frame --------------------- */
 
@@ -92,6 +95,10 @@ struct virt_ops {
      * next entry.
      */
     bool (*offer_irq)(struct vcpu *vcpu, bool busy);
+    /* For the vTLB: no translation that was used before is used after the next entry. */
+    void (*flush)(struct vcpu *vcpu);
+    /* For the vTLB: after an exit. */
+    void (*set_cr2)(struct vcpu *vcpu, uint64_t address);
 };
 
 extern const struct virt_ops vmx_ops;

@@ -122,11 +122,6 @@ def no_cpu(console: Console) -> None:
     console.expect_refusal("this CPU has no (SVM|VMX)")
 
 
-def no_ept(console: Console) -> None:
-    """VMX is there, and what it lacks is named."""
-    console.expect_refusal("VMX: no EPT")
-
-
 def no_memory(console: Console) -> None:
     """One line says that memory is too small, by the kernel or by σ0."""
     console.expect(r"(hecht: cannot start|σ0: \w+ cannot start): [^\r\n]*memory[^\r\n]*")

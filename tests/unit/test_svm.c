@@ -60,7 +60,31 @@ static void enter(struct vcpu *vcpu)
     }
 }
 
-struct thread *vcpu_exited(struct vcpu *vcpu, const struct vcpu_exit *exit)
+/* None of the vCPUs here has a vTLB. */
+bool vtlb_page_fault(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+    (void)vcpu;
+    (void)exit;
+    return false;
+}
+
+bool vtlb_invlpg(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+    return vtlb_page_fault(vcpu, exit);
+}
+
+void vtlb_flush(struct vcpu *vcpu)
+{
+    (void)vcpu;
+}
+
+void vtlb_set(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer)
+{
+    (void)vcpu;
+    (void)(cr0 | cr3 | cr4 | efer);
+}
+
+struct thread *vcpu_exited(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
     (void)vcpu;
     last_exit = *exit;
@@ -207,7 +231,7 @@ static void test_reasons(void **state)
         {0x08c, EXIT_MONITOR},        {0x08d, EXIT_XSETBV},         {0x08e, EXIT_VIRTUALIZATION},
         {0x07b, EXIT_IO},             {0x07c, EXIT_MSR_READ},       {0x400, EXIT_MEMORY},
         {0x000, EXIT_CR_ACCESS},      {0x01f, EXIT_CR_ACCESS},      {0x020, EXIT_UNKNOWN},
-        {0x03f, EXIT_UNKNOWN},        {0x04e, EXIT_UNKNOWN},        {0x06e, EXIT_UNKNOWN},
+        {0x03f, EXIT_UNKNOWN},        {0x04e, EXIT_PAGE_FAULT}, {0x079, EXIT_INVLPG},        {0x06e, EXIT_UNKNOWN},
         {0x08f, EXIT_UNKNOWN},        {0x403, EXIT_UNKNOWN},
     };
 

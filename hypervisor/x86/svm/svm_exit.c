@@ -110,6 +110,14 @@ void svm_decode_exit(const struct vmcb *vmcb, struct vcpu_exit *exit)
     } else if (code == VMEXIT_MSR) {
         exit->reason = vmcb->exit_info1 & 1 ? EXIT_MSR_WRITE : EXIT_MSR_READ;
         exit->insn_length = insn_length(vmcb);
+    } else if (code == VMEXIT_PAGE_FAULT) {
+        exit->reason = EXIT_PAGE_FAULT;
+        exit->exception.vector = VMEXIT_PAGE_FAULT - VMEXIT_EXCEPTION;
+        exit->exception.error = (uint32_t)vmcb->exit_info1;
+        exit->exception.address = vmcb->exit_info2;
+    } else if (code == VMEXIT_INVLPG) {
+        exit->reason = EXIT_INVLPG;
+        exit->insn_length = insn_length(vmcb);
     } else if (code == VMEXIT_NESTED_FAULT) {
         decode_memory(vmcb, exit);
     } else if (code < VMEXIT_DR0_READ) {
@@ -216,7 +224,7 @@ struct thread *svm_exited(struct svm_vcpu *svm)
     uint32_t length = insn_length(vmcb), groups = rule->groups | (length == 0 ? rule->decode : 0);
 
     if (groups == (STATE_IP | STATE_FETCH)) {
-        svm_get_fetch(vmcb, state);
+        svm_get_fetch(&svm->vcpu, vmcb, state);
     } else if (__builtin_expect(groups != STATE_IP, 0)) {
         return exited_otherwise(svm);
     }

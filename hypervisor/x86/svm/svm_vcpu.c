@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A vCPU: its VMCB, what is switched when it takes the processor, and the way in. */
 #include "svm.h"
+#include "virt/vtlb.h"
 
 #include "count.h"
 #include "kernel/cpu.h"
@@ -46,6 +47,16 @@ static void set_intercepts(struct vmcb *vmcb)
                         INTERCEPT_MWAIT | INTERCEPT_XSETBV | INTERCEPT_RDPRU;
 }
 
+/* The vTLB is asked for whatever concerns translation. */
+static void use_vtlb(struct vcpu *vcpu, struct vmcb *vmcb)
+{
+    vmcb->intercept_exceptions |= INTERCEPT_EXCEPTION_PF;
+    vmcb->intercepts |= INTERCEPT_INVLPG;
+    vmcb->intercept_cr_read = SVM_VTLB_CR;
+    vmcb->intercept_cr_write = SVM_VTLB_CR;
+    svm_vtlb_control(vcpu, vmcb->cr0, 0, vmcb->cr4, 0);
+}
+
 enum status svm_vcpu_init(struct vcpu *vcpu)
 {
     struct svm_vcpu *svm = svm_of(vcpu);
@@ -62,9 +73,13 @@ enum status svm_vcpu_init(struct vcpu *vcpu)
     vmcb->iopm_base = image_physical(svm_port_map);
     vmcb->msrpm_base = image_physical(svm_msr_map);
     vmcb->virtual_interrupt = V_INTR_MASKING;
-    vmcb->nested_control = 1;
-    vmcb->nested_cr3 = vcpu->vm->gpa.root;
     svm_reset_state(vmcb);
+    if (vcpu->vtlb) {
+        use_vtlb(vcpu, vmcb);
+    } else {
+        vmcb->nested_control = 1;
+        vmcb->nested_cr3 = vcpu->vm->gpa.root;
+    }
     return STATUS_OK;
 }
 
@@ -138,6 +153,9 @@ void svm_resume(struct thread *self)
     }
     svm->vmcb->tlb_control = TLB_KEEP;
     if (svm->generation != generation || svm->asid_epoch != svm->cpu->asid_epoch) {
+        if (vcpu->vtlb) {
+            vtlb_refresh(vcpu, generation);
+        }
         take_asid(svm, generation);
     }
     if (vcpu->irq) {

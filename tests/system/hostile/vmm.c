@@ -253,7 +253,7 @@ static void recall(void)
 
 static void create_vm(void)
 {
-    int64_t status = sys_vm_create();
+    int64_t status = sys_vm_create(VM_PAGING_AUTOMATIC);
 
     tally(SYS_VM_CREATE, status);
     if (status == STATUS_OK) {
