@@ -378,7 +378,7 @@ struct thread *call_ipc_reply_wait(struct thread *self)
     if (frame->arg[ARG_PARTNER] == 0) {
         return ipc_wait(self, deadline);
     }
-    struct thread *caller = thread_find((thread_id)frame->arg[ARG_PARTNER]);
+    struct thread *caller = thread_named((thread_id)frame->arg[ARG_PARTNER]);
 
     if (!caller || caller->cpu != self->cpu || caller->state != THREAD_CALLING ||
         caller->partner != self) {

@@ -72,12 +72,19 @@ enum status thread_create(struct task *task, struct cpu *cpu, uint8_t priority,
     return STATUS_OK;
 }
 
-struct thread *thread_find(thread_id id)
+struct thread *thread_named(thread_id id)
 {
     /* Masked, not compared: nothing to mispredict, and a wrong name does not compare equal. */
     struct thread *thread = __atomic_load_n(&threads[id % THREAD_MAX], __ATOMIC_ACQUIRE);
 
-    return thread && thread->id == id && thread->state != THREAD_DEAD ? thread : NULL;
+    return thread && thread->id == id ? thread : NULL;
+}
+
+struct thread *thread_find(thread_id id)
+{
+    struct thread *thread = thread_named(id);
+
+    return thread && thread->state != THREAD_DEAD ? thread : NULL;
 }
 
 void thread_start(struct thread *thread)

@@ -75,6 +75,8 @@ void thread_start(struct thread *thread);
 /* The living thread of that name, or NULL. It may be another processor's: then it is there until
  * the caller leaves the kernel, but only id, cpu, task, vcpu, events and pokes may be looked at. */
 struct thread *thread_find(thread_id id);
+/* The same, but it may have ended: for who asks for its state anyway. */
+struct thread *thread_named(thread_id id);
 /*
  * On its own processor: takes the thread out of every queue; whoever waits for it gets BAD_ID.
  * If it is the running one, the idle thread counts as that from here on, and nobody must touch

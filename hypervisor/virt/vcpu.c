@@ -208,20 +208,21 @@ struct thread *call_vcpu_create(struct thread *self)
 }
 
 /* The vCPU of that name that waits for its handler, the caller. */
+static bool handles(const struct thread *self, const struct thread *thread)
+{
+    return thread->vcpu && thread->vcpu->handler == self;
+}
+
 static inline struct vcpu *find_stopped(struct thread *self, uint64_t id)
 {
-    struct thread *thread = thread_find((thread_id)id);
-    struct vcpu *vcpu = thread ? thread->vcpu : NULL;
+    struct thread *thread = thread_named((thread_id)id);
 
-    if (__builtin_expect(!vcpu || vcpu->handler != self, 0)) {
-        call_return(self, STATUS_BAD_ID);
-        return NULL;
+    if (__builtin_expect(thread && thread->state == THREAD_STOPPED && handles(self, thread), 1)) {
+        return thread->vcpu;
     }
-    if (__builtin_expect(thread->state != THREAD_STOPPED, 0)) {
-        call_return(self, STATUS_BUSY);
-        return NULL;
-    }
-    return vcpu;
+    thread = thread_find((thread_id)id);
+    call_return(self, thread && handles(self, thread) ? STATUS_BUSY : STATUS_BAD_ID);
+    return NULL;
 }
 
 struct thread *call_vcpu_state_get(struct thread *self)

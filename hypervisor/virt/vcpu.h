@@ -55,23 +55,21 @@ static inline void vcpu_pend(struct vcpu *vcpu, struct vcpu_event event)
  * return if the vCPU was recalled. */
 void vcpu_prepare(struct thread *self);
 
-/* Before each entry. Afterwards nothing but vcpu->ip may have to be loaded. */
-static inline __attribute__((always_inline)) struct vcpu *vcpu_to_enter(struct thread *self)
+/* Before each entry: is there nothing but vcpu->ip that may have to be loaded? Else vcpu_prepare
+ * comes first. */
+static inline bool vcpu_prepared(const struct thread *self)
 {
-    struct vcpu *vcpu = self->vcpu;
-
-    if (__builtin_expect(self->cpu->vcpu != vcpu || vcpu->attention, 0)) {
-        vcpu_prepare(self);
-    }
-    return vcpu;
+    return self->cpu->vcpu == self->vcpu && !self->vcpu->attention;
 }
 
 /* After an exit: hands it to the handler. state->exit and these groups stand in the state page. */
 static inline __attribute__((always_inline)) struct thread *vcpu_forward(struct vcpu *vcpu,
                                                                          uint32_t groups)
 {
-    vcpu->state->valid = groups;
-    vcpu->state->irq = vcpu->irq;
+    struct vcpu_state *state = vcpu->state;
+
+    state->valid = groups;
+    state->irq = vcpu->irq;
     vcpu->recall = false; /* whatever it exits for: the handler has it now */
     return ipc_exit(vcpu->thread, vcpu->handler);
 }

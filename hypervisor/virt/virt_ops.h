@@ -67,7 +67,7 @@ struct virt_ops {
     /* Another vCPU will run here, or this one never again: takes out what `load` brought in. */
     void (*unload)(struct vcpu *vcpu);
     /*
-     * thread->resume of a vCPU: enters the guest, after vcpu_to_enter. General registers run in
+     * thread->resume of a vCPU: enters the guest, after vcpu_prepare. General registers run in
      * vcpu->state->gpr (RSP by groups below). It compares vm->generation with what it knows, so
      * that no translation is used that the guest-physical space had lost before.
      *

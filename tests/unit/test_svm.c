@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sources: hypervisor/x86/svm/svm_exit.c hypervisor/x86/svm/svm_state.c hypervisor/x86/svm/svm_maps.c hypervisor/x86/svm/svm_vcpu.c hypervisor/virt/exit.c hypervisor/virt/state.c hypervisor/kernel/memory.c */
-/* cflags: -Itests/unit/fake -Ihypervisor/x86/plain */
+/* cflags: -iquote tests/unit/fake -Ihypervisor/x86/plain */
 /* What SVM says, and what may be said to it: exits, state, intercepts, tags. The one instruction
  * of it, VMRUN, is played by svm_run below. */
 #include <setjmp.h>
@@ -52,7 +52,10 @@ static void enter(struct vcpu *vcpu)
     static struct cpu cpu;
     static struct thread a_thread;
 
-    cpu.vcpu = vcpu;
+    if (cpu.vcpu != vcpu) {
+        cpu.vcpu = vcpu;
+        svm_load(vcpu);
+    }
     a_thread.cpu = &cpu;
     a_thread.vcpu = vcpu;
     if (!setjmp(after_run)) {
@@ -101,7 +104,7 @@ struct thread *ipc_exit(struct thread *vcpu, struct thread *handler)
 
 void vcpu_prepare(struct thread *self)
 {
-    self->vcpu->attention = false;
+    self->vcpu->attention = svm_offer_irq(self->vcpu, false);
 }
 
 static void take_exit(struct vcpu *vcpu, struct vcpu_exit *exit)
@@ -810,6 +813,7 @@ static void test_inject(void **state)
 static bool offered(void)
 {
     on_run = note_entry;
+    vcpu->attention = vcpu->irq != 0; /* as an exit leaves it */
     enter(vcpu);
     bool on = (entered.virtual_interrupt & V_IRQ) != 0;
 
@@ -880,6 +884,7 @@ static void test_interrupts_are_noted_when_taken(void **state)
     svm_offer_irq(vcpu, false);
     svm_note_irq(svm_of(vcpu));
     assert_int_equal(vcpu->irq, IRQ_VALID | 0x31);
+    assert_true(vcpu->attention);
     /* Its delivery was interrupted; QEMU calls it an exception. */
     static const uint64_t infos[] = {0x80000331, 0x80000031};
     for (unsigned i = 0; i < 2; i++) {

@@ -89,7 +89,11 @@ static void load_ip(struct vcpu *vcpu)
 
 static void resume(struct thread *self)
 {
-    struct vcpu *vcpu = vcpu_to_enter(self);
+    struct vcpu *vcpu = self->vcpu;
+
+    if (!vcpu_prepared(self)) {
+        vcpu_prepare(self);
+    }
 
     assert_ptr_equal(arch_this_cpu()->vcpu, vcpu);
     if (vcpu->new_ip) {

@@ -217,10 +217,10 @@ struct thread *svm_exited(struct svm_vcpu *svm)
     if (__builtin_expect(svm->offered, 0)) {
         svm_note_irq(svm);
     }
-    if (__builtin_expect((vmcb->exit_int_info & EVENT_VALID) || reason == EXIT_NONE, 0)) {
+    if (__builtin_expect((vmcb->exit_int_info & EVENT_VALID) != 0, 0)) {
         return exited_otherwise(svm);
     }
-    const struct exit_rule *rule = &exit_rules[reason];
+    const struct exit_rule *rule = &exit_rules[reason]; /* that of EXIT_NONE has no groups */
     uint32_t length = insn_length(vmcb), groups = rule->groups | (length == 0 ? rule->decode : 0);
 
     if (groups == (STATE_IP | STATE_FETCH)) {

@@ -159,7 +159,7 @@ static __attribute__((noinline)) void decode_more(struct vcpu *vcpu, uint32_t re
 
 /* Another thread than the vCPU's may run next; if that has ended it is not to be touched, and
  * vmx_unload has seen to it. */
-static RARE struct thread *exited_otherwise(struct vmx_vcpu *vmx, struct vcpu_exit *exit)
+static struct thread *exited_otherwise(struct vmx_vcpu *vmx, struct vcpu_exit *exit)
 {
     const struct thread *self = vmx->vcpu.thread;
     struct thread *next = vcpu_exited(&vmx->vcpu, exit);
@@ -168,6 +168,17 @@ static RARE struct thread *exited_otherwise(struct vmx_vcpu *vmx, struct vcpu_ex
         vmx_leave(vmx);
     }
     return next;
+}
+
+static RARE struct thread *exited_rarely(struct vmx_vcpu *vmx, uint32_t reason)
+{
+    struct vcpu_exit exit;
+
+    if (!(reason & REASON_ENTRY_FAILED)) {
+        vmx->launched = 1; /* a refused entry leaves the VMCS "clear" (SDM vol 3, 26.8) */
+    }
+    decode_more(&vmx->vcpu, reason, &exit);
+    return exited_otherwise(vmx, &exit);
 }
 
 /* Instructions are what a guest exits for most. All that need no more than their length are
@@ -179,13 +190,7 @@ struct thread *vmx_exited(struct vmx_vcpu *vmx)
     const struct vmx_exit_rule *rule = vmx_exit_rule(reason);
 
     if (__builtin_expect(rule->reads != READ_LENGTH, 0)) {
-        struct vcpu_exit exit;
-
-        if (!(reason & REASON_ENTRY_FAILED)) {
-            vmx->launched = 1; /* a refused entry leaves the VMCS "clear" (SDM vol 3, 26.8) */
-        }
-        decode_more(&vmx->vcpu, reason, &exit);
-        return exited_otherwise(vmx, &exit);
+        return exited_rarely(vmx, reason);
     }
     uint32_t groups = exit_rules[rule->reason].groups;
 

@@ -321,30 +321,45 @@ static RARE void flush_linear(struct vmx_vcpu *vmx)
     }
 }
 
+/* What comes before some entries only. */
+static RARE void prepare(struct thread *self)
+{
+    vcpu_prepare(self);
+    struct vcpu *vcpu = self->vcpu;
+    struct vmx_vcpu *vmx = vmx_of(vcpu);
+    uint64_t root = self->cpu->arch.root;
+    uint64_t generation = __atomic_load_n(&vcpu->vm->generation, __ATOMIC_RELAXED);
+
+    if (vmx->host_cr3 != root) {
+        vmx->host_cr3 = root;
+        vmwrite(VMCS_HOST_CR3, root);
+    }
+    if (vcpu->vm->flushed[vmx->cpu->id] != generation) {
+        flush_guest_physical(vcpu, vmx->cpu->id, generation);
+    }
+    if (vmx->flush_vpid) {
+        flush_linear(vmx);
+    }
+}
+
 void vmx_resume(struct thread *self)
 {
-    struct vcpu *vcpu = vcpu_to_enter(self);
+    struct vcpu *vcpu = self->vcpu;
     struct vmx_vcpu *vmx = vmx_of(vcpu);
-    struct vm *vm = vcpu->vm;
-    uint64_t root = self->cpu->arch.root;
-    uint64_t generation = __atomic_load_n(&vm->generation, __ATOMIC_RELAXED);
 
+    if (__builtin_expect(!vcpu_prepared(self) || vmx->host_cr3 != self->cpu->arch.root ||
+                             vmx->flush_vpid ||
+                             vcpu->vm->flushed[vmx->cpu->id] !=
+                                 __atomic_load_n(&vcpu->vm->generation, __ATOMIC_RELAXED),
+                         0)) {
+        prepare(self);
+    }
     if (vcpu->new_ip) {
         vcpu->new_ip = false;
         vmx_load_ip(vcpu);
     }
     if (vmx->away) {
         come_back(vmx);
-    }
-    if (vmx->host_cr3 != root) {
-        vmx->host_cr3 = root;
-        vmwrite(VMCS_HOST_CR3, root);
-    }
-    if (vm->flushed[vmx->cpu->id] != generation) {
-        flush_guest_physical(vcpu, vmx->cpu->id, generation);
-    }
-    if (vmx->flush_vpid) {
-        flush_linear(vmx);
     }
     vmx->ip_known = false;
     COUNT(exit);

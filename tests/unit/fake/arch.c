@@ -57,10 +57,11 @@ extern const struct kernel_config kernel_config __attribute__((alias("fake_confi
 
 /* ---- arch.h -------------------------------------------------------------------------------- */
 
-void arch_activate(struct cpu *cpu, struct thread *next)
+struct thread *arch_activate(struct cpu *cpu, struct thread *next)
 {
     cpu->current = next;
     cpu->arch.root = next->task ? next->task->space.root : 0;
+    return next;
 }
 
 void arch_resume_user(struct thread *thread)
