@@ -50,6 +50,8 @@ struct thread {
     struct thread *partner;           /* THREAD_SENDING, THREAD_CALLING: the other side */
     struct thread_list senders;       /* who waits to send to this thread, first come first */
     struct thread_list callers;       /* whose message was taken, and who wait for the answer */
+    uint64_t donated[PRIORITY_LEVELS / 64]; /* bit set: somebody waits on that priority, which */
+    uint16_t donors[PRIORITY_LEVELS];       /* is higher than its own; and how many do */
     thread_id handler;                /* gets its exceptions; 0: they end the task */
     struct {                          /* SEND_EXCEPTION */
         uint32_t vector, error;

@@ -212,6 +212,24 @@ def ping(console: Console) -> None:
         assert re.search(rf"ping: {what}: 1000 samples", text), text
 
 
+LONGEST = 3000   # instructions that one entry into the kernel may take
+TICKS_SHIFT = 4  # the emulator's, when it counts: ticks of an instruction
+
+
+def crowd(console: Console) -> None:
+    """Threads that wait for one by the hundred, and as many tasks, keep the kernel at nothing."""
+    console.expect(r"crowd: (\d+) queued and (\d+) called were refused, (\d+) gave up")
+    assert console.groups() == ("180", "180", "180"), console.groups()
+    console.expect("crowd: 100 tasks below one")
+    console.expect(r"longest: exit (\d+)")
+    ways = re.findall(r"longest: ([a-z]+ ?\d*) (\d+)", console.since_last())
+    assert len(ways) > 10, ways
+    too_long = {way: int(ticks) >> TICKS_SHIFT for way, ticks in ways
+                if int(ticks) >> TICKS_SHIFT > LONGEST}
+    assert not too_long, too_long
+    console.expect_off()
+
+
 def ports(console: Console) -> None:
     """Sampling and queuing ports between two partitions: all in order, whole and of age."""
     text = _all_end_well(console, {"produce", "consume"})
