@@ -130,6 +130,14 @@ void fpu_init(struct fpu *fpu)
     fpu->xcr0 = 1;
 }
 
+static const struct fpu *reset_fpu;
+
+void fpu_reset(struct fpu *fpu, uint64_t dr[4])
+{
+    reset_fpu = fpu;
+    memset(dr, 0, 4 * sizeof(*dr));
+}
+
 void fpu_save(struct fpu *fpu)
 {
     (void)fpu;
@@ -712,6 +720,21 @@ static void test_random_state(void **state)
     assert_true(accepted > 1000);
 }
 
+/* What no group of registers holds goes with a life. */
+static void test_reset(void **state)
+{
+    (void)state;
+    struct vcpu_state in = linux_state();
+
+    svm_of(vcpu)->dr[3] = 0x1000;
+    reset_fpu = NULL;
+    assert_int_equal(svm_state_set(vcpu, &in, STATE_ALL & ~STATE_RESET), STATUS_OK);
+    assert_null(reset_fpu);
+    assert_int_equal(svm_state_set(vcpu, &in, STATE_RESET), STATUS_OK);
+    assert_ptr_equal(reset_fpu, &svm_of(vcpu)->fpu);
+    assert_int_equal(svm_of(vcpu)->dr[3], 0);
+}
+
 /* ---- Intercepts ---------------------------------------------------------------------------- */
 
 static unsigned msr_bits(uint32_t msr)
@@ -1089,6 +1112,7 @@ int main(void)
         TEST(test_bad_state),
         TEST(test_limits),
         TEST(test_random_state),
+        TEST(test_reset),
         TEST(test_msr_map),
         TEST(test_port_map),
         TEST(test_intercepts),

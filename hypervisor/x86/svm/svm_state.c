@@ -195,6 +195,9 @@ enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32
     if (groups & STATE_MSRS) {
         changed |= load_msrs(vmcb, in);
     }
+    if (groups & STATE_RESET) {
+        fpu_reset(&svm->fpu, svm->dr);
+    }
     if (groups & STATE_XCR0) {
         fpu_set_xcr0(in->xcr0);
     }

@@ -249,6 +249,9 @@ static RARE void load_others(struct vmx_vcpu *vmx, const struct vcpu_state *in, 
     if (groups & STATE_MSRS) {
         set_msrs(vmx, in);
     }
+    if (groups & STATE_RESET) {
+        fpu_reset(&vmx->fpu, vmx->dr);
+    }
     if (groups & STATE_XCR0) {
         fpu_set_xcr0(in->xcr0);
     }

@@ -172,7 +172,7 @@ enum status vmx_vcpu_init(struct vcpu *vcpu)
     make_current(cpu, vmx);
     write_controls(vmx, vcpu->vm);
     vmwrite(VMCS_GUEST_RFLAGS, after_reset.rflags);
-    vmx_state_load(vmx, &after_reset, STATE_ALL & ~STATE_XCR0); /* fpu_init's */
+    vmx_state_load(vmx, &after_reset, STATE_XCR0 - 1); /* the rest is fpu_init's */
     put_away(cpu, vmx);
     make_current(cpu, before);
     return STATUS_OK;
