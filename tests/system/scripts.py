@@ -164,7 +164,7 @@ def halts(console: Console) -> None:
 
 
 def resets(console: Console) -> None:
-    """The keyboard controller restarts the VM and nothing else."""
+    """The keyboard controller restarts the VM and nothing else, and no register survives."""
     console.expect(r"vmm: fault restarts\r*\n")
     console.expect(r"fault: second life\r*\n")
     _ends_well(console, "fault")
