@@ -105,16 +105,14 @@ static enum status make_context(struct thread *handler, struct vcpu **out)
     struct vcpu *vcpu = frame_alloc(quota);
     struct vcpu_state *state = frame_alloc(quota);
 
-    if (vcpu && state) {
+    if (vcpu && state && (!handler->task->vm->vtlb || quota_allows(quota, VTLB_CREATE_FRAMES + 1))) {
         *vcpu = (struct vcpu){.state = state, .vm = handler->task->vm, .handler = handler};
-        if (!vcpu->vm->vtlb || vtlb_create(vcpu) == STATUS_OK) {
-            if (virt->vcpu_init(vcpu) == STATUS_OK) {
-                *out = vcpu;
-                return STATUS_OK;
-            }
-            if (vcpu->vtlb) {
-                vtlb_destroy(vcpu);
-            }
+        if (vcpu->vm->vtlb) {
+            vtlb_create(vcpu);
+        }
+        if (virt->vcpu_init(vcpu) == STATUS_OK) { /* one frame: with a vTLB it is there */
+            *out = vcpu;
+            return STATUS_OK;
         }
     }
     if (state) {
@@ -126,14 +124,16 @@ static enum status make_context(struct thread *handler, struct vcpu **out)
     return STATUS_NO_MEMORY;
 }
 
-static void free_context(struct quota *quota, struct vcpu *vcpu)
+/* Some of it; true when all is gone. */
+static bool free_context(struct quota *quota, struct vcpu *vcpu)
 {
-    virt->vcpu_destroy(vcpu);
-    if (vcpu->vtlb) {
-        vtlb_destroy(vcpu);
+    if (vcpu->vtlb && !vtlb_destroy(vcpu)) {
+        return false;
     }
+    virt->vcpu_destroy(vcpu);
     frame_free(quota, vcpu->state);
     frame_free(quota, vcpu);
+    return true;
 }
 
 /* The thread to the context; its state page is shared with the task at `address`. */
@@ -175,8 +175,9 @@ void virt_thread_end(struct thread *thread)
 
 void virt_thread_destroy(struct thread *thread)
 {
-    free_context(&thread->task->quota, thread->vcpu);
-    thread->vcpu = NULL;
+    if (free_context(&thread->task->quota, thread->vcpu)) {
+        thread->vcpu = NULL;
+    }
 }
 
 /* ---- The VMM's calls ---------------------------------------------------------------------- */
@@ -201,7 +202,8 @@ struct thread *call_vcpu_create(struct thread *self)
         if (status == STATUS_OK) {
             frame->arg[0] = vcpu->thread->id;
         } else {
-            free_context(&self->task->quota, vcpu);
+            while (!free_context(&self->task->quota, vcpu)) {
+            }
         }
     }
     return call_return(self, status);

@@ -84,7 +84,7 @@ struct virt_ops {
     /* The other way. `in` is the kernel's private copy. BAD_ARGUMENT: a value that must not
      * reach the hardware; nothing was loaded. */
     enum status (*state_set)(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups);
-    /* Loads vcpu->ip, which vcpu_ip_plain has passed. */
+    /* Loads vcpu->ip, which is good, after an instruction; also between exit and entry. */
     void (*load_ip)(struct vcpu *vcpu);
     /* Delivers the event at the next entry. One at a time. */
     void (*inject)(struct vcpu *vcpu, const struct vcpu_event *event);
@@ -95,7 +95,8 @@ struct virt_ops {
      * next entry.
      */
     bool (*offer_irq)(struct vcpu *vcpu, bool busy);
-    /* For the vTLB: no translation that was used before is used after the next entry. */
+    /* For the vTLB: vcpu->vtlb->root is the real CR3 from the next entry on, and no translation
+     * that was used before is used after it. */
     void (*flush)(struct vcpu *vcpu);
     /* For the vTLB: after an exit. */
     void (*set_cr2)(struct vcpu *vcpu, uint64_t address);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "virt/vtlb.h"
 
+#include "count.h"
 #include "kernel/cpu.h"
 #include "kernel/log.h"
 #include "kernel/memory.h"
@@ -15,90 +16,103 @@
 #define VECTOR_DOUBLE_FAULT 8
 #define VECTOR_PAGE_FAULT 14
 
-/* ---- Shadow tables (SDM vol 3, 4.4 and 4.5) --------------------------------------------------- */
+/* Instructions for comparing before interrupts get their chance. */
+#define BUDGET 1500u
 
-#define SHADOW_PRESENT (1UL << 0)
-#define SHADOW_WRITE (1UL << 1)
-#define SHADOW_USER (1UL << 2)
-#define SHADOW_MARKED (3UL << 5) /* accessed and dirty: nobody reads them */
-#define SHADOW_LARGE (1UL << 7)
-#define SHADOW_NO_EXECUTE (1UL << 63)
-#define SHADOW_ADDRESS 0x000ffffffffff000UL
-#define LARGE_SIZE (1UL << 21)
-#define PAE_ROOTS 4
+/* ---- CR3 -------------------------------------------------------------------------------------- */
 
-static bool long_mode(const struct vtlb *vtlb)
+static enum shadow_mode mode_of(const struct walk_registers *guest)
 {
-    return (vtlb->guest.efer & EFER_LMA) != 0;
+    return !(guest->cr0 & CR0_PG)    ? SHADOW_FLAT
+           : guest->efer & EFER_LMA  ? SHADOW_LONG
+           : guest->cr4 & CR4_PAE    ? SHADOW_PAE
+                                     : SHADOW_32;
 }
 
-/* A table, zero; those that are held suffice. */
-static uint64_t *take_table(struct vtlb *vtlb)
+/* Until that is done the guest faults at its next step, and runs on no old translation. */
+static void begin_load(struct vcpu *vcpu, bool global)
 {
-    KASSERT(vtlb->used < vtlb->held);
-    uint64_t *table = vtlb->frame[vtlb->used++];
+    struct vtlb *vtlb = vcpu->vtlb;
 
-    memory_set(table, 0, PAGE_SIZE);
-    return table;
-}
-
-/* With three levels the processor may read the first table only when CR3 is loaded
- * (SDM vol 3, 4.4.1): all its entries are there from the beginning. */
-static void make_root(struct vtlb *vtlb)
-{
-    uint64_t *root;
-
-    vtlb->used = 0;
-    vtlb->split = false;
-    root = take_table(vtlb);
-    for (unsigned i = 0; i < PAE_ROOTS && !long_mode(vtlb); i++) {
-        root[i] = arch_pool_physical(take_table(vtlb)) | SHADOW_PRESENT;
-    }
-}
-
-void vtlb_flush(struct vcpu *vcpu)
-{
-    make_root(vcpu->vtlb);
+    vtlb->global = global || (vtlb->load != VTLB_LOADED && vtlb->global);
+    vtlb->load = VTLB_TO_LOAD;
+    vtlb->root = arch_pool_physical(vtlb->nothing);
     virt->flush(vcpu);
 }
 
-/* The entry of that level (0: 4 KiB, 1: 2 MiB) for a linear address, with the tables above it. */
-static uint64_t *entry_of(struct vcpu *vcpu, uint64_t linear, unsigned last)
+void vtlb_forget(struct vcpu *vcpu)
+{
+    shadow_forget(&vcpu->vtlb->shadows);
+    begin_load(vcpu, true);
+}
+
+/* The first of the tables for the guest's CR3, and a new pass. */
+static void find_root(struct vcpu *vcpu)
 {
     struct vtlb *vtlb = vcpu->vtlb;
-    uint64_t *table = vtlb->frame[0];
+    struct shadows *all = &vtlb->shadows;
 
-    for (unsigned level = long_mode(vtlb) ? 3 : 2;; level--) {
-        uint64_t *entry = &table[linear >> (PAGE_SHIFT + 9 * level) & 511];
-
-        if (level == last) {
-            return entry;
-        }
-        if (!(*entry & SHADOW_PRESENT) || (*entry & SHADOW_LARGE)) {
-            if (*entry & SHADOW_PRESENT) {
-                virt->flush(vcpu);
-            }
-            *entry = arch_pool_physical(take_table(vtlb)) | SHADOW_PRESENT | SHADOW_WRITE |
-                     SHADOW_USER;
-        }
-        table = arch_pool_pointer(*entry & SHADOW_ADDRESS);
+    if (vtlb->pass == UINT32_MAX) { /* it must not come to what tables have noted before */
+        vtlb->pass = all->now = all->invalidated = 0;
+        shadow_forget(all);
+    }
+    switch (shadow_root(all, vtlb->guest.cr3, &vtlb->top)) {
+    case SHADOW_DONE:
+        COUNT(load);
+        vtlb->pass++;
+        vtlb->load = VTLB_LOADING;
+        break;
+    case SHADOW_FULL:
+        shadow_forget(all);
+        break;
+    default:
+        break;
     }
 }
 
-/* More tables, while the quota pays for them; or all are given up. With the kernel's lock. */
-static void provide_tables(struct vcpu *vcpu)
+/* One step of it. With the kernel's lock. */
+static void load(struct vcpu *vcpu)
+{
+    struct vtlb *vtlb = vcpu->vtlb;
+    unsigned budget = BUDGET;
+
+    if (vtlb->load == VTLB_TO_LOAD) {
+        find_root(vcpu);
+    }
+    if (vtlb->load == VTLB_LOADING &&
+        shadow_check(&vtlb->shadows, vtlb->top, vtlb->pass, vtlb->global, &budget)) {
+        vtlb->shadows.now = vtlb->pass;
+        vtlb->shadows.stale = false;
+        vtlb->global = false;
+        vtlb->load = VTLB_LOADED;
+        vtlb->root = arch_pool_physical(vtlb->top->table);
+        virt->flush(vcpu);
+    }
+}
+
+/* Is there nothing left to do before the tables can be used? With the kernel's lock. */
+static bool is_loaded(struct vcpu *vcpu)
+{
+    vtlb_refresh(vcpu, __atomic_load_n(&vcpu->vm->generation, __ATOMIC_RELAXED));
+    if (vcpu->vtlb->load == VTLB_LOADED) {
+        return true;
+    }
+    load(vcpu);
+    return false;
+}
+
+/* After a change. */
+static void settle(struct vcpu *vcpu)
 {
     struct vtlb *vtlb = vcpu->vtlb;
 
-    while (vtlb->held - vtlb->used < 3) {
-        uint64_t *frame =
-            vtlb->held < VTLB_FRAMES ? frame_alloc(vcpu->vm->quota) : NULL;
-
-        if (!frame) {
-            vtlb_flush(vcpu);
-            return;
-        }
-        vtlb->frame[vtlb->held++] = frame;
+    if (vtlb->shadows.unchecked) {
+        vtlb->load = VTLB_LOADING;
+        vtlb->root = arch_pool_physical(vtlb->nothing);
+    }
+    if (vtlb->shadows.stale || vtlb->shadows.unchecked) {
+        vtlb->shadows.stale = false;
+        virt->flush(vcpu);
     }
 }
 
@@ -109,21 +123,11 @@ struct reader {
     bool denied; /* an entry stands in memory that cannot be written */
 };
 
-static void *guest_memory(const struct arch_space *gpa, uint64_t address, unsigned rights)
-{
-    struct mapping mapping;
-
-    if (!arch_space_lookup(gpa, address, &mapping) || (rights & ~mapping.rights)) {
-        return NULL;
-    }
-    return (uint8_t *)arch_window(mapping.physical & ~(PAGE_SIZE - 1)) + address % PAGE_SIZE;
-}
-
 /* The guest's other vCPUs may write there at the same time: read once. */
 static bool read_entry(void *context, uint64_t gpa, unsigned size, uint64_t *value)
 {
     const struct reader *reader = context;
-    const void *place = guest_memory(reader->gpa, gpa, MEM_READ);
+    const void *place = shadow_window(reader->gpa, gpa, MEM_READ);
 
     if (place) {
         *value = size == 8 ? __atomic_load_n((const uint64_t *)place, __ATOMIC_RELAXED)
@@ -136,7 +140,7 @@ static bool replace_entry(void *context, uint64_t gpa, unsigned size, uint64_t e
                           uint64_t desired)
 {
     struct reader *reader = context;
-    void *place = guest_memory(reader->gpa, gpa, MEM_READ | MEM_WRITE);
+    void *place = shadow_window(reader->gpa, gpa, MEM_READ | MEM_WRITE);
     uint32_t expected_32 = (uint32_t)expected;
 
     if (!place) {
@@ -198,27 +202,8 @@ static uint64_t leaf_bits(const struct walk_registers *guest, const struct walk_
     bool fetch = (page->rights & WALK_FETCH) && (held & MEM_EXECUTE) &&
                  !(forced && (page->rights & WALK_USER) && (guest->cr4 & CR4_SMEP));
 
-    return SHADOW_PRESENT | SHADOW_MARKED | (write ? SHADOW_WRITE : 0) | (user ? SHADOW_USER : 0) |
+    return SHADOW_PRESENT | SHADOW_ACCESSED | SHADOW_DIRTY | (write ? SHADOW_WRITE : 0) | (user ? SHADOW_USER : 0) |
            (fetch ? 0 : SHADOW_NO_EXECUTE);
-}
-
-static void fill(struct vcpu *vcpu, uint64_t linear, unsigned access,
-                 const struct walk_result *page, const struct mapping *memory)
-{
-    bool large = page->page_shift >= 21 && memory->size >= LARGE_SIZE &&
-                 (vcpu->vtlb->guest.cr0 & CR0_PG);
-    uint64_t size = large ? LARGE_SIZE : PAGE_SIZE;
-
-    provide_tables(vcpu);
-    vcpu->vtlb->split |= page->page_shift > (large ? 21 : PAGE_SHIFT);
-    uint64_t *entry = entry_of(vcpu, linear, large ? 1 : 0);
-    uint64_t value = (memory->physical & ~(size - 1)) | (large ? SHADOW_LARGE : 0) |
-                     leaf_bits(&vcpu->vtlb->guest, page, access, memory->rights);
-
-    if (*entry & SHADOW_PRESENT) { /* rights may go with it, and a table */
-        virt->flush(vcpu);
-    }
-    *entry = value;
 }
 
 /* With the kernel's lock: the guest-physical space stays as it is. */
@@ -232,7 +217,9 @@ static bool page_fault(struct vcpu *vcpu, struct vcpu_exit *exit)
     struct walk_result page;
     struct mapping held;
 
-    vtlb_refresh(vcpu, __atomic_load_n(&vcpu->vm->generation, __ATOMIC_RELAXED));
+    if (!is_loaded(vcpu)) {
+        return true;
+    }
     if (vtlb->guest.cr4 & CR4_SMAP) {
         virt->state_get(vcpu, STATE_IP);
         vtlb->guest.rflags = vcpu->state->rflags;
@@ -256,7 +243,12 @@ static bool page_fault(struct vcpu *vcpu, struct vcpu_exit *exit)
     if (!arch_space_lookup(&vcpu->vm->gpa, page.gpa, &held) || (needed & ~held.rights)) {
         return violation(exit, page.gpa, access);
     }
-    fill(vcpu, linear, access, &page, &held);
+    COUNT(fill);
+    if (shadow_fill(&vtlb->shadows, vtlb->top, linear, &page, &held,
+                    leaf_bits(&vtlb->guest, &page, access, held.rights)) == SHADOW_FULL) {
+        vtlb_forget(vcpu);
+    }
+    settle(vcpu);
     return true;
 }
 
@@ -271,54 +263,21 @@ bool vtlb_page_fault(struct vcpu *vcpu, struct vcpu_exit *exit)
     return kept;
 }
 
-/* ---- INVLPG ----------------------------------------------------------------------------------- */
+/* ---- Instructions ----------------------------------------------------------------------------- */
 
-/* Forgets the page that holds this address. */
-static void invalidate(struct vcpu *vcpu, uint64_t linear)
-{
-    struct vtlb *vtlb = vcpu->vtlb;
-    uint64_t *table = vtlb->frame[0];
-
-    if (vtlb->split) {
-        vtlb_flush(vcpu);
-        return;
-    }
-    for (unsigned level = long_mode(vtlb) ? 3 : 2;; level--) {
-        uint64_t *entry = &table[linear >> (PAGE_SHIFT + 9 * level) & 511];
-
-        if (!(*entry & SHADOW_PRESENT)) {
-            return;
-        }
-        if (level == 0 || (*entry & SHADOW_LARGE)) {
-            *entry = 0;
-            virt->flush(vcpu);
-            return;
-        }
-        table = arch_pool_pointer(*entry & SHADOW_ADDRESS);
-    }
-}
-
-/* The bytes at RIP, as far as they are mapped. With the kernel's lock. */
+/* The bytes at RIP, where the processor has just read them. With the kernel's lock. */
 static unsigned fetch(struct vcpu *vcpu, uint64_t linear, uint8_t *bytes)
 {
-    struct reader reader = {.gpa = &vcpu->vm->gpa};
-    const struct walk_memory memory = {read_entry, NULL, &reader};
-    struct walk_result page;
+    const struct vtlb *vtlb = vcpu->vtlb;
     unsigned length = 0;
+    phys_addr at;
 
-    while (length < INSN_MAX_LENGTH) {
-        const uint8_t *from = NULL;
-        uint64_t at = linear + length;
-        unsigned rest = PAGE_SIZE - at % PAGE_SIZE;
+    while (length < INSN_MAX_LENGTH &&
+           shadow_lookup(&vtlb->shadows, vtlb->top, linear + length, &at)) {
+        unsigned offset = at % PAGE_SIZE, rest = PAGE_SIZE - offset;
 
-        if (walk(&vcpu->vtlb->guest, &memory, at, WALK_FETCH, &page) == WALK_DONE) {
-            from = guest_memory(&vcpu->vm->gpa, page.gpa, MEM_READ);
-        }
-        if (!from) {
-            break;
-        }
         rest = rest < INSN_MAX_LENGTH - length ? rest : INSN_MAX_LENGTH - length;
-        memory_copy(bytes + length, from, rest);
+        memory_copy(bytes + length, (uint8_t *)arch_window(at - offset) + offset, rest);
         length += rest;
     }
     return length;
@@ -327,100 +286,188 @@ static unsigned fetch(struct vcpu *vcpu, uint64_t linear, uint8_t *bytes)
 #define ATTRIBUTE_LONG 0x200u
 #define ATTRIBUTE_BIG 0x400u
 
-/* The instruction, where the processor has told nothing of it: its length, or 0. `state` is a
- * copy: the VMM could write to the page. */
-static uint32_t find_operand(struct vcpu *vcpu, const struct vcpu_state *state, uint64_t *linear)
+/* The instruction, where the processor has told nothing of it. `state` is a copy: the VMM could
+ * write to the page. */
+static bool decode(struct vcpu *vcpu, const struct vcpu_state *state, struct insn *insn)
 {
     const struct vcpu_segment *code = &state->segment[SEG_CS];
-    bool wide = long_mode(vcpu->vtlb) && (code->attributes & ATTRIBUTE_LONG);
+    bool wide = vcpu->vtlb->shadows.mode == SHADOW_LONG && (code->attributes & ATTRIBUTE_LONG);
     enum insn_mode mode = wide ? INSN_64 : code->attributes & ATTRIBUTE_BIG ? INSN_32 : INSN_16;
     uint8_t bytes[INSN_MAX_LENGTH];
-    struct insn insn;
-
-    if (!kernel_lock(arch_this_cpu())) {
-        return 0;
-    }
     unsigned available = fetch(vcpu, wide ? state->rip : (uint32_t)(code->base + state->rip), bytes);
 
-    kernel_unlock();
-    int length = insn_decode(&insn, bytes, available, mode);
+    return insn_decode(insn, bytes, available, mode) > 0;
+}
 
-    if (length <= 0 || !insn.has_memory) {
-        return 0;
-    }
-    unsigned segment = insn.memory.segment;
+static uint64_t operand_of(const struct insn *insn, const struct vcpu_state *state)
+{
+    unsigned segment = insn->memory.segment % SEG_COUNT;
+    uint64_t offset = insn_offset(insn, state->gpr, state->rip);
 
-    *linear = insn_offset(&insn, state->gpr, state->rip);
-    if (!wide) {
-        *linear = (uint32_t)(*linear + state->segment[segment % SEG_COUNT].base);
-    } else if (segment == INSN_FS || segment == INSN_GS) {
-        *linear += state->segment[segment].base;
+    if (insn->mode != INSN_64) {
+        return (uint32_t)(offset + state->segment[segment].base);
     }
-    return (uint32_t)length;
+    return segment == SEG_FS || segment == SEG_GS ? offset + state->segment[segment].base : offset;
+}
+_Static_assert((int)INSN_FS == SEG_FS && (int)INSN_GS == SEG_GS, "numbered alike");
+
+/* The instruction is done; a guest that steps is told. */
+static void step_over(struct vcpu *vcpu, uint32_t length)
+{
+    const volatile struct vcpu_state *page = vcpu->state; /* the VMM may write to it: read once */
+    const struct vcpu_ip ip = {page->rip + length, page->rflags,
+                               page->interruptibility & BLOCKED_BY_NMI};
+
+    if (canonical(ip.rip) && (ip.rflags & (~RFLAGS_DEFINED | RFLAGS_ONE)) == RFLAGS_ONE) {
+        vcpu->ip = ip;
+        virt->load_ip(vcpu);
+    }
 }
 
 bool vtlb_invlpg(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
+    struct vtlb *vtlb = vcpu->vtlb;
     uint64_t linear = exit->exception.address;
     uint32_t length = exit->insn_length;
+    struct insn insn;
 
     virt->state_get(vcpu, length > 0 ? STATE_IP : STATE_IP | STATE_RSP | STATE_SEGMENTS);
-    const struct vcpu_state state = *vcpu->state;
-
-    if (length == 0) {
-        length = find_operand(vcpu, &state, &linear);
+    if (!kernel_lock(arch_this_cpu())) {
+        return true;
     }
-    const struct vcpu_ip ip = {state.rip + length, state.rflags,
-                               state.interruptibility & BLOCKED_BY_NMI};
+    if (is_loaded(vcpu)) {
+        if (length == 0) {
+            const struct vcpu_state state = *vcpu->state;
 
-    if (canonical(ip.rip) && (ip.rflags & (~RFLAGS_DEFINED | RFLAGS_ONE)) == RFLAGS_ONE) {
-        invalidate(vcpu, linear);
-        vcpu->ip = ip;
-        virt->load_ip(vcpu);
+            if (decode(vcpu, &state, &insn) && insn.has_memory) {
+                length = insn.length;
+                linear = operand_of(&insn, &state);
+            }
+        }
+        if (length > 0) {
+            shadow_invalidate(&vtlb->shadows, vtlb->top, linear);
+            settle(vcpu);
+            step_over(vcpu, length);
+        }
     }
+    kernel_unlock();
     return true;
+}
+
+#define OPCODE_MOV_FROM_CR 0x20
+#define OPCODE_MOV_TO_CR 0x22
+
+/* Which register it is to or from, where the processor has not told; and its length. */
+static bool decode_mov_cr(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+    const struct vcpu_state state = *vcpu->state;
+    struct insn insn;
+
+    if (!decode(vcpu, &state, &insn) || insn.map != MAP_0F || (insn.prefixes & INSN_LOCK) ||
+        insn.opcode != (exit->cr.write ? OPCODE_MOV_TO_CR : OPCODE_MOV_FROM_CR)) {
+        return false;
+    }
+    exit->cr.gpr = insn.rm;
+    exit->cr.decode = false;
+    exit->insn_length = insn.length;
+    return true;
+}
+
+/* MOV to and from CR3; what is out of the ordinary is the VMM's. With the kernel's lock. */
+static bool mov_cr3(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+    struct walk_registers *guest = &vcpu->vtlb->guest;
+    uint64_t *gpr = vcpu->state->gpr;
+
+    if (!is_loaded(vcpu) || (exit->cr.decode && !decode_mov_cr(vcpu, exit)) ||
+        exit->cr.gpr == GPR_RSP || exit->insn_length == 0) {
+        return false;
+    }
+    if (exit->cr.write) {
+        uint64_t value = *(const volatile uint64_t *)&gpr[exit->cr.gpr];
+
+        if (value >> guest->physical_bits) {
+            return false;
+        }
+        guest->cr3 = value;
+        begin_load(vcpu, false);
+        load(vcpu);
+    } else {
+        gpr[exit->cr.gpr] = guest->cr3;
+    }
+    step_over(vcpu, exit->insn_length);
+    return true;
+}
+
+bool vtlb_cr_access(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+    bool kept;
+
+    if (!vcpu->vtlb || exit->cr.number != 3) {
+        return false;
+    }
+    virt->state_get(vcpu, STATE_IP | (exit->cr.decode ? (uint32_t)STATE_CODE : 0));
+    if (!kernel_lock(arch_this_cpu())) {
+        return true;
+    }
+    kept = mov_cr3(vcpu, exit);
+    kernel_unlock();
+    return kept;
 }
 
 /* ---- Making, changing and ending -------------------------------------------------------------- */
 
+/* What of the registers the entries were made for. */
+static bool alike(const struct walk_registers *a, const struct walk_registers *b)
+{
+    return !((a->cr0 ^ b->cr0) & (CR0_PG | CR0_WP)) &&
+           !((a->cr4 ^ b->cr4) & (CR4_PSE | CR4_PAE | CR4_SMEP | CR4_SMAP | CR4_LA57)) &&
+           !((a->efer ^ b->efer) & (EFER_LMA | EFER_NXE));
+}
+
 void vtlb_set(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer)
 {
-    struct walk_registers *guest = &vcpu->vtlb->guest;
+    struct vtlb *vtlb = vcpu->vtlb;
+    struct walk_registers old = vtlb->guest, *guest = &vtlb->guest;
 
     guest->cr0 = cr0;
     guest->cr3 = cr3;
     guest->cr4 = cr4;
     guest->efer = vtlb_guest_efer(efer, cr0);
-    vtlb_flush(vcpu);
+    if (!alike(&old, guest)) {
+        shadow_forget(&vtlb->shadows);
+    }
+    vtlb->shadows.mode = mode_of(guest);
+    vtlb->shadows.large_4m = (cr4 & CR4_PSE) != 0;
+    vtlb->shadows.globals = (cr4 & CR4_PGE) != 0;
+    begin_load(vcpu, true);
 }
 
-enum status vtlb_create(struct vcpu *vcpu)
+void vtlb_create(struct vcpu *vcpu)
 {
     struct quota *quota = vcpu->vm->quota;
-    struct vtlb *vtlb;
+    struct vtlb *vtlb = frame_alloc(quota);
 
-    if (!quota_allows(quota, 1 + VTLB_FRAMES_MIN)) {
-        return STATUS_NO_MEMORY;
-    }
-    vtlb = frame_alloc(quota);
-    while (vtlb->held < VTLB_FRAMES_MIN) {
-        vtlb->frame[vtlb->held++] = frame_alloc(quota);
-    }
-    vtlb->root = arch_pool_physical(vtlb->frame[0]);
+    vtlb->nothing = frame_alloc(quota);
+    vtlb->root = arch_pool_physical(vtlb->nothing);
+    vtlb->load = VTLB_TO_LOAD;
     vtlb->guest.physical_bits = (uint8_t)virt->limits->physical_bits;
     vtlb->guest.gigabyte_pages = virt->limits->gigabyte_pages;
-    make_root(vtlb);
+    vtlb->shadows.quota = quota;
+    vtlb->shadows.gpa = &vcpu->vm->gpa;
+    shadow_create(&vtlb->shadows);
     vcpu->vtlb = vtlb;
-    return STATUS_OK;
 }
 
-void vtlb_destroy(struct vcpu *vcpu)
+bool vtlb_destroy(struct vcpu *vcpu)
 {
     struct vtlb *vtlb = vcpu->vtlb;
 
-    while (vtlb->held > 0) {
-        frame_free(vcpu->vm->quota, vtlb->frame[--vtlb->held]);
+    if (!shadow_destroy(&vtlb->shadows)) {
+        return false;
     }
+    frame_free_zero(vcpu->vm->quota, vtlb->nothing);
     frame_free(vcpu->vm->quota, vtlb);
     vcpu->vtlb = NULL;
+    return true;
 }

@@ -76,7 +76,12 @@ bool vtlb_invlpg(struct vcpu *vcpu, struct vcpu_exit *exit)
     return vtlb_page_fault(vcpu, exit);
 }
 
-void vtlb_flush(struct vcpu *vcpu)
+bool vtlb_cr_access(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+    return vtlb_page_fault(vcpu, exit);
+}
+
+void vtlb_forget(struct vcpu *vcpu)
 {
     (void)vcpu;
 }

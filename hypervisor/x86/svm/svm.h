@@ -56,7 +56,8 @@ void svm_make_maps(void);
 /* svm_state.c */
 void svm_state_get(struct vcpu *vcpu, uint32_t groups);
 enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups);
-void svm_load_ip(struct vcpu *vcpu);
+void svm_load_ip(struct vcpu *vcpu); /* without a trap */
+void svm_step_ip(struct vcpu *vcpu);
 /* Under the vTLB: what the guest believes; the VMCB gets what it runs on. */
 void svm_vtlb_control(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer);
 /* What a guest's state may hold. */

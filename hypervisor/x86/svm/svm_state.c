@@ -81,7 +81,6 @@ void svm_vtlb_control(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr
 
     vtlb_set(vcpu, cr0, cr3, cr4, efer);
     vmcb->cr0 = vtlb_real_cr0(cr0);
-    vmcb->cr3 = vcpu->vtlb->root;
     vmcb->cr4 = vtlb_real_cr4(cr4);
     vmcb->efer = vtlb_real_efer(vcpu->vtlb) | EFER_SVME;
 }
@@ -89,6 +88,7 @@ void svm_vtlb_control(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr
 /* Before the next entry: a fresh identifier. */
 void svm_flush(struct vcpu *vcpu)
 {
+    svm_of(vcpu)->vmcb->cr3 = vcpu->vtlb->root;
     svm_of(vcpu)->generation = 0;
 }
 
@@ -154,12 +154,11 @@ static void trap_step(struct vcpu *vcpu, uint64_t rip)
     }
 }
 
-static void load_ip(struct vcpu *vcpu, const struct vcpu_state *in)
+void svm_step_ip(struct vcpu *vcpu)
 {
-    if (in->rflags & RFLAGS_TF) {
-        trap_step(vcpu, in->rip);
+    if (vcpu->ip.rflags & RFLAGS_TF) {
+        trap_step(vcpu, vcpu->ip.rip);
     }
-    vcpu->ip = (struct vcpu_ip){in->rip, in->rflags, in->interruptibility};
     svm_load_ip(vcpu);
 }
 
@@ -174,7 +173,8 @@ enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32
         return STATUS_BAD_ARGUMENT;
     }
     if (groups & STATE_IP) {
-        load_ip(vcpu, in);
+        vcpu->ip = (struct vcpu_ip){in->rip, in->rflags, in->interruptibility};
+        svm_step_ip(vcpu);
     }
     if (groups & STATE_RSP) {
         vmcb->rsp = in->gpr[GPR_RSP];

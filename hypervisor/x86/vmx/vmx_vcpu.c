@@ -315,6 +315,9 @@ static RARE void flush_guest_physical(struct vcpu *vcpu, unsigned cpu, uint64_t 
 static RARE void flush_linear(struct vmx_vcpu *vmx)
 {
     vmx->flush_vpid = false;
+    if (vmx->vcpu.vtlb) {
+        vmwrite(VMCS_GUEST_CR3, vmx->vcpu.vtlb->root);
+    }
     if (vmx->vpid != 0) {
         invvpid(vmx_features.invvpid_single ? INVALIDATE_SINGLE_CONTEXT : INVALIDATE_ALL_CONTEXTS,
                 vmx->vpid);
