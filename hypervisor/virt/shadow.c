@@ -37,7 +37,8 @@
 #define KEY_USER (1UL << 6)
 #define KEY_FETCH (1UL << 7)
 #define KEY_RIGHTS (KEY_WRITE | KEY_USER | KEY_FETCH)
-#define KEY_PIECES (1UL << 8)                  /* of one page */
+#define KEY_PIECES (1UL << 8)                  /* of one page, */
+#define KEY_DIRTY (1UL << 9)                   /* which is dirty */
 
 static unsigned level_of(const struct shadow *shadow)
 {
@@ -77,7 +78,7 @@ static uint64_t child_key(const struct shadows *all, const struct shadow *shadow
     uint64_t rights = shadow->key & KEY_RIGHTS, key = KEY_VALID | KEY_LEVEL(level - 1);
 
     if (in_pieces(shadow)) {
-        return key | rights | KEY_PIECES | (base + i * size);
+        return key | (shadow->key & (KEY_RIGHTS | KEY_PIECES | KEY_DIRTY)) | (base + i * size);
     }
     if (is_short_root(all, shadow)) { /* PAE's first entries hold no rights */
         return key | rights |
@@ -87,13 +88,10 @@ static uint64_t child_key(const struct shadows *all, const struct shadow *shadow
     if (!is_large(all, level, source)) {
         return key | rights | (source & ADDRESS) | (all->mode == SHADOW_32 ? KEY_PART(i & 1) : 0);
     }
-    if (!(source & ENTRY_DIRTY)) {
-        rights &= ~KEY_WRITE;
-    }
     base = all->mode == SHADOW_32 ? (source >> 13 & 0xff) << 32 | (source & ADDRESS_4M) |
                                         (i & 1) * LARGE_SIZE
                                   : source & ADDRESS & ~(size - 1);
-    return key | rights | KEY_PIECES | base;
+    return key | rights | KEY_PIECES | (source & ENTRY_DIRTY ? KEY_DIRTY : 0) | base;
 }
 
 /* Where the guest's table is; 0: it is none. The guest-physical space does not change as long as the
@@ -439,7 +437,8 @@ static bool check_word(struct shadows *all, struct shadow *shadow, const void *t
 static bool check_entries(struct shadows *all, struct shadow *shadow, bool global,
                           unsigned *budget)
 {
-    bool each = shadow->globals && (global || shadow->checked < all->invalidated);
+    bool each = shadow->globals && (global || !all->globals || shadow->checked < all->invalidated ||
+                                    shadow->checked <= all->missed);
     const void *table = NULL;
 
     for (; all->word < CHECK_WORDS && shadow->guest != 0; all->word++) {
@@ -516,7 +515,7 @@ bool shadow_lookup(const struct shadows *all, const struct shadow *root, uint64_
 /* ---- The guest's page faults, INVLPG and CR3 -------------------------------------------------- */
 
 /* All that have `from` below have `child` there now. It may hold what the guest has changed long
- * ago, if it was not in use. */
+ * ago, if it was not in use, or what INVLPG did not find, as this way to it was not there. */
 static void note_below(struct shadows *all, const struct shadow *from, const struct shadow *child)
 {
     EACH_OF (all->used, n) {
@@ -525,7 +524,12 @@ static void note_below(struct shadows *all, const struct shadow *from, const str
         }
     }
     EACH_OF (child->below, n) {
-        all->unchecked |= number(all, n)->checked != all->now;
+        struct shadow *shadow = number(all, n);
+
+        if (shadow->checked != all->now || all->missed == all->now) {
+            shadow->checked = 0;
+            all->unchecked = true;
+        }
     }
 }
 
@@ -550,51 +554,36 @@ static struct shadow *lead(struct shadows *all, struct shadow *from, unsigned i,
     return child;
 }
 
-/* The four entries of the first table for three levels (SDM vol 3, 4.4.1), a new one at a time. */
-static enum shadow_result make_short_root(struct shadows *all, struct shadow *root, uint64_t cr3)
+/* PAE's four first entries are loaded with CR3 (SDM vol 3, 4.4.1). */
+static void check_short_root(struct shadows *all, struct shadow *root, uint64_t cr3)
 {
-    const uint64_t *entries = all->mode == SHADOW_PAE
-                                  ? shadow_window(all->gpa, cr3 & 0xffffffe0, MEM_READ)
-                                  : NULL;
-    uint64_t source[PAE_ROOTS] = {0};
-    bool made = false;
+    const uint64_t *entries = shadow_window(all->gpa, cr3 & 0xffffffe0, MEM_READ);
 
-    for (unsigned i = 0; entries && i < PAE_ROOTS; i++) {
-        source[i] = __atomic_load_n(&entries[i], __ATOMIC_RELAXED);
-    }
     for (unsigned i = 0; i < PAE_ROOTS; i++) {
-        if ((root->table[i] & SHADOW_PRESENT) && source[i] != root->source[i]) {
+        if ((root->table[i] & SHADOW_PRESENT) &&
+            (!entries || __atomic_load_n(&entries[i], __ATOMIC_RELAXED) != root->source[i])) {
             drop(all, root, i);
         }
-        if (all->mode == SHADOW_PAE && !(source[i] & ENTRY_PRESENT)) {
-            continue;
-        }
-        if (made) {
-            return SHADOW_AGAIN;
-        }
-        if (!lead(all, root, i, source[i], &made)) {
-            return SHADOW_FULL;
-        }
     }
-    return SHADOW_DONE;
 }
 
-enum shadow_result shadow_root(struct shadows *all, uint64_t cr3, struct shadow **root)
+struct shadow *shadow_root(struct shadows *all, uint64_t cr3)
 {
-    uint64_t key = KEY_VALID | KEY_RIGHTS;
+    static const uint64_t keys[] = {
+        [SHADOW_FLAT] = KEY_LEVEL(2) | KEY_PIECES | KEY_DIRTY,
+        [SHADOW_32] = KEY_LEVEL(2),
+        [SHADOW_PAE] = KEY_LEVEL(2),
+        [SHADOW_LONG] = KEY_LEVEL(3),
+    };
+    static const uint64_t addresses[] = {
+        [SHADOW_32] = 0xfffff000, [SHADOW_PAE] = 0xfffff000, [SHADOW_LONG] = ADDRESS};
+    uint64_t key = KEY_VALID | KEY_RIGHTS | keys[all->mode] | (cr3 & addresses[all->mode]);
+    struct shadow *root = find_or_take(all, key);
 
-    if (all->mode == SHADOW_LONG) {
-        *root = find_or_take(all, key | KEY_LEVEL(3) | (cr3 & ADDRESS));
-        return *root ? SHADOW_DONE : SHADOW_FULL;
+    if (root && all->mode == SHADOW_PAE) {
+        check_short_root(all, root, cr3);
     }
-    key |= KEY_LEVEL(2);
-    *root = find_or_take(all, all->mode == SHADOW_FLAT ? key | KEY_PIECES
-                                                       : key | (cr3 & 0xfffff000));
-    if (!*root) {
-        return SHADOW_FULL;
-    }
-    (*root)->checked = all->now; /* not to be given up for its own tables */
-    return make_short_root(all, *root, cr3);
+    return root;
 }
 
 /* The guest's entry on that level, on the way to the page. */
@@ -658,7 +647,11 @@ void shadow_invalidate(struct shadows *all, struct shadow *root, uint64_t linear
         unsigned i = linear >> SHADOW_SHIFT(level_of(shadow)) & 511;
 
         invalidate_entry(all, shadow, i);
-        if (!is_link(shadow, shadow->table[i]) || !(shadow->table[i] & SHADOW_PRESENT)) {
+        if (!(shadow->table[i] & SHADOW_PRESENT)) {
+            all->missed = level_of(shadow) > 0 ? all->now : all->missed;
+            return;
+        }
+        if (!is_link(shadow, shadow->table[i])) {
             return;
         }
         shadow = follow(all, shadow, i);

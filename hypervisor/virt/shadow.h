@@ -60,7 +60,8 @@ struct shadows {
     bool unchecked;         /* it can reach what the last pass has not looked at */
     bool dropped;           /* a way to other tables */
     uint32_t now;           /* that pass */
-    uint32_t invalidated;   /* the one after which INVLPG came last */
+    uint32_t invalidated;   /* the one after which INVLPG came last, */
+    uint32_t missed;        /* and the one after which it did so and found no way */
     uint32_t held;          /* tables with frames */
     struct shadow_set used; /* those of them that stand for something, */
     struct shadow_set roots; /* and the first tables among them */
@@ -78,15 +79,8 @@ bool shadow_destroy(struct shadows *all);
 
 /* All tables are forgotten. */
 void shadow_forget(struct shadows *all);
-/* Each step takes one new table at most. */
-enum shadow_result {
-    SHADOW_DONE,
-    SHADOW_AGAIN, /* the next step is another call's */
-    SHADOW_FULL,  /* the tables in use are all that there are: forget them, and try again */
-};
-/* The first table for this CR3, with its entries where the processor reads them when CR3 is loaded
- * and not later (SDM vol 3, 4.4.1). */
-enum shadow_result shadow_root(struct shadows *all, uint64_t cr3, struct shadow **root);
+/* The first table for this CR3. NULL: one process uses all tables, forget them. */
+struct shadow *shadow_root(struct shadows *all, uint64_t cr3);
 /*
  * Compares what `root` reaches with the guest's, for some *budget instructions, and drops what is not so
  * any more; with `global`, global pages as well. True when it has seen everything; else it wants to
@@ -94,6 +88,12 @@ enum shadow_result shadow_root(struct shadows *all, uint64_t cr3, struct shadow 
  */
 bool shadow_check(struct shadows *all, struct shadow *root, uint32_t pass, bool global,
                   unsigned *budget);
+/* Each step takes one new table at most. */
+enum shadow_result {
+    SHADOW_DONE,
+    SHADOW_AGAIN, /* the next step is another call's */
+    SHADOW_FULL,  /* one process uses all tables: forget them, and try again */
+};
 /* Puts `leaf`, without an address, at `linear` for a page of the guest's that walk() has found, and
  * what it takes above; `memory` is where the page is. With all->unchecked, shadow_check for the
  * last pass is to come before the guest runs. */

@@ -53,21 +53,17 @@ static void find_root(struct vcpu *vcpu)
     struct shadows *all = &vtlb->shadows;
 
     if (vtlb->pass == UINT32_MAX) { /* it must not come to what tables have noted before */
-        vtlb->pass = all->now = all->invalidated = 0;
+        vtlb->pass = all->now = all->invalidated = all->missed = 0;
         shadow_forget(all);
     }
-    switch (shadow_root(all, vtlb->guest.cr3, &vtlb->top)) {
-    case SHADOW_DONE:
-        COUNT(load);
-        vtlb->pass++;
-        vtlb->load = VTLB_LOADING;
-        break;
-    case SHADOW_FULL:
+    vtlb->top = shadow_root(all, vtlb->guest.cr3);
+    if (!vtlb->top) {
         shadow_forget(all);
-        break;
-    default:
-        break;
+        vtlb->top = shadow_root(all, vtlb->guest.cr3);
     }
+    COUNT(load);
+    vtlb->pass++;
+    vtlb->load = VTLB_LOADING;
 }
 
 /* One step of it. With the kernel's lock. */

@@ -44,9 +44,12 @@ static inline uint64_t vtlb_real_cr0(uint64_t cr0)
     return cr0 | VTLB_CR0;
 }
 
-static inline uint64_t vtlb_real_cr4(uint64_t cr4)
+/* Without paging there is no user page to keep the supervisor from. */
+static inline uint64_t vtlb_real_cr4(uint64_t cr0, uint64_t cr4)
 {
-    return (cr4 & ~(CR4_PSE | CR4_PGE)) | VTLB_CR4;
+    uint64_t off = CR4_PSE | CR4_PGE | (cr0 & CR0_PG ? 0 : CR4_SMEP | CR4_SMAP);
+
+    return (cr4 & ~off) | VTLB_CR4;
 }
 
 /* LMA as the processor would have it. */

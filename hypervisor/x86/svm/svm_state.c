@@ -81,7 +81,7 @@ void svm_vtlb_control(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr
 
     vtlb_set(vcpu, cr0, cr3, cr4, efer);
     vmcb->cr0 = vtlb_real_cr0(cr0);
-    vmcb->cr4 = vtlb_real_cr4(cr4);
+    vmcb->cr4 = vtlb_real_cr4(cr0, cr4);
     vmcb->efer = vtlb_real_efer(vcpu->vtlb) | EFER_SVME;
 }
 

@@ -168,9 +168,9 @@ static void set_control(struct vmx_vcpu *vmx, const struct vcpu_state *in)
 
     if (vmx->vcpu.vtlb) {
         vtlb_set(&vmx->vcpu, cr0, cr3, cr4, efer);
-        cr0 = vtlb_real_cr0(cr0);
         cr3 = vmx->vcpu.vtlb->root; /* and whenever it is flushed */
-        cr4 = vtlb_real_cr4(cr4);
+        cr4 = vtlb_real_cr4(cr0, cr4);
+        cr0 = vtlb_real_cr0(cr0);
         efer = vtlb_real_efer(vmx->vcpu.vtlb);
     }
     /* Where EFER is not loaded, SYSCALL is on at all times. */
