@@ -184,6 +184,13 @@ static __attribute__((noinline)) struct thread *receive_and_wake(struct thread *
     return thread_yield(self);
 }
 
+static __attribute__((noinline)) struct thread *wait_until(struct thread *self, tsc_time deadline,
+                                                           struct thread *to)
+{
+    thread_set_timeout(self, deadline);
+    return thread_switch(to);
+}
+
 /* Not inlined, so that the way of a message is the same whether vCPUs take it too. */
 __attribute__((noinline)) struct thread *ipc_wait_and_run(struct thread *self, tsc_time deadline,
                                                           struct thread *to)
@@ -192,8 +199,7 @@ __attribute__((noinline)) struct thread *ipc_wait_and_run(struct thread *self, t
         return receive_and_wake(self, to);
     }
     self->state = THREAD_WAITING;
-    thread_set_timeout(self, deadline);
-    return thread_switch(to);
+    return deadline == TSC_NEVER ? thread_switch(to) : wait_until(self, deadline, to);
 }
 
 struct thread *ipc_wait(struct thread *self, tsc_time deadline)
@@ -266,8 +272,8 @@ static struct thread *queue_up(struct thread *self, struct thread *to, enum send
     self->partner = to;
     self->state = THREAD_SENDING;
     list_append(&to->senders, self);
-    donate(to, self, 1);
-    if (kind != SEND_EXIT) {
+    if (kind != SEND_EXIT) { /* no vCPU's is higher than its handler's */
+        donate(to, self, 1);
         inherit(to, self->priority);
     }
     return thread_next(self->cpu);
@@ -287,12 +293,21 @@ static struct thread *hand_over(struct thread *self, struct thread *to)
     return thread_switch(to);
 }
 
+static __attribute__((noinline)) struct thread *exit_in_time(struct thread *vcpu,
+                                                             struct thread *handler)
+{
+    timeout_remove(&handler->queue->timeouts, handler);
+    return ipc_exit(vcpu, handler);
+}
+
 struct thread *ipc_exit(struct thread *vcpu, struct thread *handler)
 {
     if (handler->state == THREAD_WAITING) {
         struct arch_frame *frame = &handler->arch.frame;
 
-        thread_clear_timeout(handler);
+        if (handler->has_timeout) {
+            return exit_in_time(vcpu, handler);
+        }
         vcpu->state = THREAD_STOPPED;
         frame->status = STATUS_OK;
         frame->arg[ARG_PARTNER] = vcpu->id;
