@@ -266,7 +266,7 @@ static void answers_cpuid(void **state)
 {
     (void)state;
     assert_int_equal(play(cpuid_script), SCRIPT_DONE);
-    assert_non_null(strstr(output, "vmm: vm0 starts, entry tsc 0x00000000000003e8\r\n"));
+    assert_non_null(strstr(output, "vmm: vm0 starts, entry tsc 0x00000000000003e8, vTLB\r\n"));
     assert_int_equal(vcpu->exits[EXIT_CPUID], 2);
 }
 
