@@ -253,7 +253,8 @@ static void recall(void)
 
 static void create_vm(void)
 {
-    int64_t status = sys_vm_create(VM_PAGING_AUTOMATIC);
+    uint64_t paging = once_in(8) ? wild() : once_in(2) ? VM_PAGING_VTLB : VM_PAGING_AUTOMATIC;
+    int64_t status = sys_vm_create((enum vm_paging)paging);
 
     tally(SYS_VM_CREATE, status);
     if (status == STATUS_OK) {
