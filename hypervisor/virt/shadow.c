@@ -544,7 +544,7 @@ static struct shadow *lead(struct shadows *all, struct shadow *from, unsigned i,
     }
     uint64_t link = link_to(all, from, child);
 
-    *made = from->table[i] != link;
+    *made = ((from->table[i] ^ link) & ~SHADOW_ACCESSED) != 0; /* QEMU sets it in PAE's as well */
     if (*made) {
         put(all, from, i, link, source);
         note_below(all, from, child);

@@ -206,7 +206,8 @@ static uint64_t leaf_bits(const struct walk_registers *guest, const struct walk_
 static bool page_fault(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
     struct vtlb *vtlb = vcpu->vtlb;
-    uint64_t linear = exit->exception.address;
+    uint64_t linear = vtlb->shadows.mode == SHADOW_LONG ? exit->exception.address
+                                                         : (uint32_t)exit->exception.address;
     unsigned access = exit->exception.error & (WALK_WRITE | WALK_USER | WALK_FETCH);
     struct reader reader = {.gpa = &vcpu->vm->gpa};
     const struct walk_memory memory = {read_entry, replace_entry, &reader};
@@ -341,7 +342,8 @@ bool vtlb_invlpg(struct vcpu *vcpu, struct vcpu_exit *exit)
             }
         }
         if (length > 0) {
-            shadow_invalidate(&vtlb->shadows, vtlb->top, linear);
+            shadow_invalidate(&vtlb->shadows, vtlb->top,
+                              vtlb->shadows.mode == SHADOW_LONG ? linear : (uint32_t)linear);
             settle(vcpu);
             step_over(vcpu, length);
         }

@@ -162,6 +162,9 @@ static void forget_state(struct vcpu *vcpu)
     }
     memory_set(&vmcb->es, 0, sizeof(*vmcb) - offsetof(struct vmcb, es));
     svm_reset_state(vmcb);
+    if (vcpu->vtlb) { /* never without its tables: there are no others in between */
+        svm_vtlb_control(vcpu, vmcb->cr0, 0, vmcb->cr4, 0);
+    }
     vcpu->state->gpr[GPR_RAX] = 0;
     svm_of(vcpu)->generation = 0;
 }

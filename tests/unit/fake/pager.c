@@ -166,7 +166,7 @@ static bool allows(uint64_t entry, unsigned access)
 /* The entry that maps it, with the rights of those above; 0: there is none. */
 static uint64_t walk_real(uint64_t linear, uint64_t *size)
 {
-    const uint64_t *table = is_long() ? arch_pool_pointer(real_cr3) : roots;
+    uint64_t *table = is_long() ? arch_pool_pointer(real_cr3) : roots;
     uint64_t rights = SHADOW_WRITE | SHADOW_USER, no_execute = 0;
 
     for (unsigned level = is_long() ? 3 : 2;; level--) {
@@ -175,7 +175,10 @@ static uint64_t walk_real(uint64_t linear, uint64_t *size)
         if (!(entry & SHADOW_PRESENT)) {
             return 0;
         }
-        RULE(is_long() || level < 2 || (entry & 0x1e6) == 0); /* PAE's first entries: reserved */
+        if (!is_long() && level == 2) { /* PAE's first entries: reserved bits, and QEMU's habit */
+            RULE((entry & 0x1c6) == 0);
+            ((uint64_t *)arch_pool_pointer(real_cr3))[linear >> 30 & 3] |= SHADOW_ACCESSED;
+        }
         if (is_long() || level < 2) {
             rights &= entry;
             no_execute |= entry & SHADOW_NO_EXECUTE;
