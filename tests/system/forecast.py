@@ -35,6 +35,7 @@ class Fate:
     certain: bool = True   # that the markers come
     stops_all: bool = False
     switches: bool = False
+    restarts: bool = False # without end
     code: int | str | None = 0   # what it ends with, if it ends by itself
     error: str = "PARTITION_ENDED"  # what its end is to the health monitor
 
@@ -177,7 +178,7 @@ def _fate(model: dict, partition: dict) -> Fate:
         fate.stops_all |= action == "STOP_MODULE"
         fate.switches |= action == "SWITCH_SCHEDULE"
         if action.startswith("RESTART"):
-            fate.ends = False
+            fate.ends, fate.restarts = False, True
             fate.markers.append(rf"σ0: {name}: (partition ended|VM shutdown) \({fate.code}\): "
                                 + ACTIONS[action])
     elif fate.ends and "failed" in fate.markers[0]:  # hostile/cli
@@ -204,12 +205,22 @@ def _has_time(model: dict, partition: dict, schedules: list[dict]) -> bool:
     return True
 
 
+def _is_starved(model: dict, partition: dict, fates: dict[str, Fate]) -> bool:
+    """By one that restarts without end in all windows, with a higher priority."""
+    return any(other is not partition and other["time_partition"] == 0
+               and fates[other["name"]].restarts
+               and other["priority"] > partition["priority"]
+               and set(other["processors"]) & set(partition["processors"])
+               for other in model["partitions"])
+
+
 def forecast(model: dict) -> Forecast:
     fates = {partition["name"]: _fate(model, partition) for partition in model["partitions"]}
     switches = any(fate.switches or not fate.certain for fate in fates.values())
     schedules = model["schedules"] if switches else model["schedules"][:1]
     for partition in model["partitions"]:
-        fates[partition["name"]].certain &= _has_time(model, partition, schedules)
+        fates[partition["name"]].certain &= _has_time(model, partition, schedules) and \
+            not _is_starved(model, partition, fates)
     counting = [fates[partition["name"]] for partition in model["partitions"]
                 if partition["counts_for_end"]] or list(fates.values())
     stops_all = any(fate.stops_all for fate in fates.values())
