@@ -19,12 +19,12 @@
 /* Instructions, about: of a table, of 64 entries in it that may be present or not, of those to look
  * at, of each, of dropping it, and with what it leads to; and for dropping at a time. */
 #define COST_TABLE 30u
-#define COST_PRESENT 450u
+#define COST_PRESENT 600u
 #define COST_WORD 20u
-#define COST_ENTRY 18u
-#define COST_DROP 40u
+#define COST_ENTRY 20u
+#define COST_DROP 80u
 #define COST_LINK 300u
-#define COST_MOST 1000u
+#define COST_MOST 800u
 
 /*
  * A table's key: the address of the guest's, or, where a page of the guest's is put together out of
