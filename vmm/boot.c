@@ -86,6 +86,5 @@ void boot_start_state(struct vcpu_state *state, const struct boot_entry *entry, 
         .gdtr = { .base = BOOT_GDT, .limit = GDT_ENTRIES * 8 - 1 },
         .idtr = { .limit = 0 },
         .pat = PAT_RESET,
-        .xcr0 = 1, /* SDM vol 3, 9.1.1; loaded only where there is an XCR0 */
     };
 }

@@ -122,14 +122,17 @@ static void map_guest(struct vm *vm, const struct guest_ram *range, unsigned rig
 static void make_vm(struct vm *vm)
 {
     const struct machine_setup *setup = &vm->machine.setup;
-    int64_t status = sys_vm_create();
+    int64_t status = sys_vm_create((enum vm_paging)vm_config.paging);
 
     if (status == STATUS_UNSUPPORTED) {
-        report_unloadable(&vm->vcpu[0], "this machine or this image has no virtualization");
+        report_unloadable(&vm->vcpu[0], KERNEL_INFO->virt_caps & VIRT_PRESENT
+                                            ? "this machine has no nested paging"
+                                            : "this machine or this image has no virtualization");
     }
     if (status != STATUS_OK) {
         report_unloadable(&vm->vcpu[0], "the kernel made no VM");
     }
+    vm->nested = vm_config.paging != VM_PAGING_VTLB && (KERNEL_INFO->virt_caps & VIRT_NESTED_PAGING);
     map_guest(vm, &setup->ram, MEM_ALL);
     for (unsigned i = 0; i < setup->shared_count; i++) {
         const struct shared_memory *shared = &setup->shared[i];

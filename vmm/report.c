@@ -87,7 +87,8 @@ static _Noreturn void die(struct vcpu *vcpu)
 
 void report_start(struct vcpu *vcpu)
 {
-    LINE(vcpu, "%s starts, entry tsc 0x%016lx", name_of(vcpu), machine_tsc(&vcpu->vm->machine));
+    LINE(vcpu, "%s starts, entry tsc 0x%016lx, %s", name_of(vcpu), machine_tsc(&vcpu->vm->machine),
+         vcpu->vm->nested ? "nested paging" : "vTLB");
 }
 
 void report_restart(struct vcpu *vcpu)

@@ -12,7 +12,7 @@ enum vm_end {
     VM_CANNOT_RUN = 2, /* configuration, images or kernel: the guest has not done it */
 };
 
-/* "vmm: NAME starts, entry tsc 0x0123456789abcdef" */
+/* "vmm: NAME starts, entry tsc 0x0123456789abcdef, nested paging" */
 void report_start(struct vcpu *vcpu);
 void report_restart(struct vcpu *vcpu);
 

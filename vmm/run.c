@@ -173,9 +173,7 @@ static void tell_others(const struct vcpu *vcpu)
 static void enter_life(struct vcpu *vcpu)
 {
     boot_start_state(vcpu->state, &vcpu->vm->entry, vcpu->number);
-    if (cpuid_has_xsave(&vcpu->cpuid)) {
-        vcpu->state->dirty |= STATE_XCR0;
-    }
+    vcpu->state->dirty |= STATE_RESET;
     vcpu->cr8 = 0;
     vcpu->offered = 0;
 }

@@ -45,6 +45,7 @@ struct vm {
     struct machine machine;
     struct lock lock;
     unsigned vcpus;
+    bool nested;           /* translated by nested paging, not by the vTLB; for the log */
     struct vcpu vcpu[VM_VCPUS_MAX];
 
     /* The VM's life; another begins with every reset. */

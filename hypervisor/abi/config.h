@@ -152,6 +152,7 @@ struct vm_config {
     bool rtc;
     bool keyboard_controller;
     bool pci;
+    uint32_t paging;       /* enum vm_paging */
     uint64_t uart_mmio;    /* gpa where the UART's registers also stand; 0: nowhere */
     bool trace;            /* log every exit reason's count when the VM ends */
 };

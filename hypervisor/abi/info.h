@@ -28,6 +28,13 @@ enum virt_cap {
     VIRT_UNRESTRICTED = 1 << 3, /* guests may run with paging or protection off */
 };
 
+/* How a VM's guest-physical space is to be translated. */
+enum vm_paging {
+    VM_PAGING_AUTOMATIC = 0, /* nested paging where there is any */
+    VM_PAGING_NESTED = 1,
+    VM_PAGING_VTLB = 2,
+};
+
 /* Mapped in σ0 at USER_BOOT_INFO. */
 #define BOOT_REGIONS_MAX 64
 #define BOOT_MODULES_MAX 32

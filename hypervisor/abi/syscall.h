@@ -107,7 +107,8 @@ enum syscall {
     /* a0 = line that the calling thread listens to: unmasks it. */
     SYS_IRQ_DONE,
 
-    /* Hangs an empty guest-physical space on the caller's task. EXISTS. */
+    /* a0 = enum vm_paging: hangs an empty guest-physical space on the caller's task. EXISTS;
+     * UNSUPPORTED: this machine has no nested paging. */
     SYS_VM_CREATE,
     /* a0 = gpa, a1 = source in the caller's space, a2 = size, a3 = rights. In steps. */
     SYS_VM_MAP,

@@ -26,7 +26,8 @@ enum vcpu_state_group {
     STATE_MSRS = 1 << 6,     /* star .. pat below */
     STATE_XCR0 = 1 << 7,     /* xcr0: a reply to EXIT_XSETBV; never brought by an exit */
     STATE_CODE = 1 << 8,     /* segment[SEG_CS] alone, to read; STATE_SEGMENTS brings it as well */
-    STATE_ALL = (1 << 9) - 1,
+    STATE_RESET = 1 << 9,    /* to write, has no value: FPU, XCR0 and DR0..3 as after a reset */
+    STATE_ALL = (1 << 10) - 1,
 };
 
 enum exit_reason {
@@ -55,6 +56,8 @@ enum exit_reason {
     EXIT_NMI,
     EXIT_MACHINE_CHECK,
     EXIT_IRQ_WINDOW,
+    EXIT_PAGE_FAULT, /* under vTLB; exit.exception */
+    EXIT_INVLPG,     /* likewise */
 
     EXIT_REASON_COUNT
 };

@@ -63,7 +63,7 @@ void kernel_notified(struct cpu *cpu);
 /* arch_this_cpu() is an inline function of arch_types.h's implementer, found from the stack. */
 
 /* Makes `next` the owner of the processor: address space and entry stack. Cheap when unchanged. */
-void arch_activate(struct cpu *cpu, struct thread *next);
+struct thread *arch_activate(struct cpu *cpu, struct thread *next);
 /* Leaves the kernel into the thread's frame; arch_activate came before. */
 _Noreturn void arch_resume_user(struct thread *thread);
 /* Unwinds the processor's kernel stack and calls thread->resume(thread) on its empty top. */

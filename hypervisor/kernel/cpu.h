@@ -26,6 +26,8 @@ struct cpu {
     /* The vCPU whose lazily switched state the processor holds; NULL without virtualization. */
     struct vcpu *vcpu;
     struct arch_cpu arch;
+    struct thread *served; /* what has been taken out of the inbox, and waits to be looked at */
+    uint64_t sync_seen;    /* sync_wanted before that */
 
     /* Written by other processors too. */
     _Alignas(64) struct thread *inbox; /* threads with pokes to be looked at */

@@ -14,55 +14,87 @@ enum { ARG_PARTNER = 0, ARG_DEADLINE = 1, ARG_KIND = 1, ARG_WORDS = 2 };
 /* How far a priority is passed on, from one who waits to whom it waits for and so on. */
 enum { CHAIN_MAX = 16 };
 
+static bool waits(const struct thread *thread)
+{
+    return thread->state == THREAD_SENDING || thread->state == THREAD_CALLING;
+}
+
+static __attribute__((noinline)) void count_donor(struct thread *to, unsigned priority, int by)
+{
+    to->donors[priority] = (uint16_t)(to->donors[priority] + by);
+    uint64_t bit = 1UL << priority % 64;
+
+    to->donated[priority / 64] &= ~bit;
+    to->donated[priority / 64] |= to->donors[priority] ? bit : 0;
+}
+
+/* Only inside one time partition is anything lent, and only what is higher than `to`'s own is
+ * counted. */
+static inline bool lends(const struct thread *from, const struct thread *to)
+{
+    return from->priority > to->own_priority && from->queue == to->queue;
+}
+
+/* `from` begins (1) or ceases (-1) to wait for `to`. */
+static inline void donate(struct thread *to, const struct thread *from, int by)
+{
+    if (__builtin_expect(lends(from, to), 0)) {
+        count_donor(to, from->priority, by);
+    }
+}
+
+/* It runs on another priority, and lends that. Returns for whom it waits, or NULL. */
+static struct thread *change_priority(struct thread *thread, unsigned priority)
+{
+    struct thread *partner = waits(thread) ? thread->partner : NULL;
+
+    if (partner) {
+        donate(partner, thread, -1);
+    }
+    thread_set_priority(thread, (uint8_t)priority);
+    if (partner) {
+        donate(partner, thread, 1);
+    }
+    return partner;
+}
+
 /* `thread` is waited for by one of that priority: it runs on it, and so do those for whom it
  * waits itself. Only inside one time partition. */
 static void inherit(struct thread *thread, uint8_t priority)
 {
     const struct ready_queue *queue = thread->queue;
 
-    for (unsigned i = 0; i < CHAIN_MAX && thread->queue == queue && thread->priority < priority;
-         i++) {
-        thread_set_priority(thread, priority);
-        if (thread->state != THREAD_SENDING && thread->state != THREAD_CALLING) {
+    for (unsigned i = 0;
+         i < CHAIN_MAX && thread && thread->queue == queue && thread->priority < priority; i++) {
+        thread = change_priority(thread, priority);
+    }
+}
+
+/* `from` lends `thread` nothing any more. gcc shall not look into it for registers that it leaves
+ * alone: the way of a message is the same whatever else the image holds. */
+#ifdef __clang__
+#define CLOSED noinline
+#else
+#define CLOSED noipa
+#endif
+static __attribute__((CLOSED)) void take_back(struct thread *thread, const struct thread *from)
+{
+    count_donor(thread, from->priority, -1);
+    for (unsigned i = 0; i < CHAIN_MAX && thread; i++) {
+        unsigned top = level_top(thread->donated), priority = top ? top : thread->own_priority;
+
+        if (priority == thread->priority) {
             return;
         }
-        thread = thread->partner;
+        thread = change_priority(thread, priority);
     }
 }
 
-static uint8_t highest(const struct thread *thread, const struct thread_list *list, uint8_t so_far)
+/* `from` does not wait for `to` any more. */
+static inline void disinherit(struct thread *to, const struct thread *from)
 {
-    const struct thread *other = list->first;
-
-    if (other) {
-        do {
-            if (other->queue == thread->queue && other->priority > so_far) {
-                so_far = other->priority;
-            }
-            other = other->next;
-        } while (other != list->first);
-    }
-    return so_far;
-}
-
-static __attribute__((noinline)) void disinherit_chain(struct thread *thread)
-{
-    for (unsigned i = 0; i < CHAIN_MAX && thread->priority != thread->own_priority; i++) {
-        uint8_t priority = highest(thread, &thread->senders, thread->own_priority);
-
-        thread_set_priority(thread, highest(thread, &thread->callers, priority));
-        if (thread->state != THREAD_SENDING && thread->state != THREAD_CALLING) {
-            return;
-        }
-        thread = thread->partner;
-    }
-}
-
-/* Somebody does not wait for `thread` any more, or on a lower priority. */
-static inline void disinherit(struct thread *thread)
-{
-    if (thread->priority != thread->own_priority) {
-        disinherit_chain(thread);
+    if (__builtin_expect(lends(from, to), 0)) {
+        take_back(to, from);
     }
 }
 
@@ -87,11 +119,18 @@ static void deliver_exception(struct thread *to, const struct thread *from)
 }
 
 /* `from`, which calls or has an exception, is in no list: from here on it waits for the answer. */
-static void await_answer(struct thread *from, struct thread *to)
+static inline void go_on_waiting(struct thread *from, struct thread *to)
 {
     from->partner = to;
     from->state = THREAD_CALLING;
     list_append(&to->callers, from);
+}
+
+static inline __attribute__((always_inline)) void await_answer(struct thread *from,
+                                                               struct thread *to)
+{
+    go_on_waiting(from, to);
+    donate(to, from, 1);
 }
 
 /* The message of the first sender moves to `self`, and the sender on to what comes after. */
@@ -106,18 +145,18 @@ static void take_sender(struct thread *self)
         ipc_deliver(self, sender->id, MESSAGE_EXIT, no_words);
         return;
     case SEND_EXCEPTION:
-        await_answer(sender, self);
+        go_on_waiting(sender, self);
         deliver_exception(self, sender);
         return;
     case SEND_CALL:
-        await_answer(sender, self);
+        go_on_waiting(sender, self);
         break;
     case SEND_ONLY:
         sender->partner = NULL;
         sender->arch.frame.status = STATUS_OK;
         thread_clear_timeout(sender);
         thread_wake(sender);
-        disinherit(self);
+        disinherit(self, sender);
         break;
     }
     ipc_deliver(self, sender->id, MESSAGE_IPC, &sender->arch.frame.arg[ARG_WORDS]);
@@ -145,6 +184,13 @@ static __attribute__((noinline)) struct thread *receive_and_wake(struct thread *
     return thread_yield(self);
 }
 
+static __attribute__((noinline)) struct thread *wait_until(struct thread *self, tsc_time deadline,
+                                                           struct thread *to)
+{
+    thread_set_timeout(self, deadline);
+    return thread_switch(to);
+}
+
 /* Not inlined, so that the way of a message is the same whether vCPUs take it too. */
 __attribute__((noinline)) struct thread *ipc_wait_and_run(struct thread *self, tsc_time deadline,
                                                           struct thread *to)
@@ -153,8 +199,7 @@ __attribute__((noinline)) struct thread *ipc_wait_and_run(struct thread *self, t
         return receive_and_wake(self, to);
     }
     self->state = THREAD_WAITING;
-    thread_set_timeout(self, deadline);
-    return thread_switch(to);
+    return deadline == TSC_NEVER ? thread_switch(to) : wait_until(self, deadline, to);
 }
 
 struct thread *ipc_wait(struct thread *self, tsc_time deadline)
@@ -204,7 +249,7 @@ void ipc_withdraw(struct thread *thread)
         return;
     }
     thread->partner = NULL;
-    disinherit(partner);
+    disinherit(partner, thread);
 }
 
 void ipc_timeout(struct thread *thread)
@@ -227,7 +272,8 @@ static struct thread *queue_up(struct thread *self, struct thread *to, enum send
     self->partner = to;
     self->state = THREAD_SENDING;
     list_append(&to->senders, self);
-    if (kind != SEND_EXIT) {
+    if (kind != SEND_EXIT) { /* no vCPU's is higher than its handler's */
+        donate(to, self, 1);
         inherit(to, self->priority);
     }
     return thread_next(self->cpu);
@@ -247,12 +293,21 @@ static struct thread *hand_over(struct thread *self, struct thread *to)
     return thread_switch(to);
 }
 
+static __attribute__((noinline)) struct thread *exit_in_time(struct thread *vcpu,
+                                                             struct thread *handler)
+{
+    timeout_remove(&handler->queue->timeouts, handler);
+    return ipc_exit(vcpu, handler);
+}
+
 struct thread *ipc_exit(struct thread *vcpu, struct thread *handler)
 {
     if (handler->state == THREAD_WAITING) {
         struct arch_frame *frame = &handler->arch.frame;
 
-        thread_clear_timeout(handler);
+        if (handler->has_timeout) {
+            return exit_in_time(vcpu, handler);
+        }
         vcpu->state = THREAD_STOPPED;
         frame->status = STATUS_OK;
         frame->arg[ARG_PARTNER] = vcpu->id;
@@ -378,7 +433,7 @@ struct thread *call_ipc_reply_wait(struct thread *self)
     if (frame->arg[ARG_PARTNER] == 0) {
         return ipc_wait(self, deadline);
     }
-    struct thread *caller = thread_find((thread_id)frame->arg[ARG_PARTNER]);
+    struct thread *caller = thread_named((thread_id)frame->arg[ARG_PARTNER]);
 
     if (!caller || caller->cpu != self->cpu || caller->state != THREAD_CALLING ||
         caller->partner != self) {
@@ -386,7 +441,7 @@ struct thread *call_ipc_reply_wait(struct thread *self)
     }
     list_remove(&self->callers, caller);
     caller->partner = NULL;
-    disinherit(self);
+    disinherit(self, caller);
     if (caller->send_kind != SEND_CALL) {
         return answer_exception(self, caller);
     }

@@ -11,6 +11,9 @@ static void free_thread_part(struct task *task)
 {
     struct thread *thread = task->dead;
 
+    if (!__atomic_load_n(&thread->gone, __ATOMIC_ACQUIRE)) {
+        return; /* its processor tells those who wait for it, in steps */
+    }
     if (thread->vcpu) {
         virt_thread_destroy(thread);
         return;
@@ -23,13 +26,13 @@ static void free_thread_part(struct task *task)
 /* The task's last step: its frame, its place in the tree, and its quota, which is whole again. */
 static void free_task(struct task *task)
 {
-    struct task *parent = task->parent, **link = &parent->children;
+    struct task *parent = task->parent;
     struct quota quota = task->quota;
 
-    while (*link != task) {
-        link = &(*link)->sibling;
+    *task->link = task->sibling;
+    if (task->sibling) {
+        task->sibling->link = task->link;
     }
-    *link = task->sibling;
     task_forget(task);
     frame_free(&quota, task);
     KASSERT(quota.used == 0);
@@ -71,14 +74,14 @@ bool task_destroy(struct task *task)
 /*
  * Nobody finds the threads any more, as they are dead or about to be. Twice: after the first time
  * no processor holds a pointer that it found while they lived, and what such a processor still
- * put into an inbox has been served after the second.
+ * put into an inbox, of one of the task's processors, has been served after the second.
  */
 void task_make_quiet(struct task *task)
 {
     uint32_t all = (uint32_t)((1UL << kernel_config.processors) - 1);
 
     remote_sync(all);
-    remote_sync(all);
+    remote_sync(task->processors);
     task->quiet = true;
 }
 

@@ -31,7 +31,8 @@ void remote_poke(struct thread *thread, unsigned pokes)
 
 static void serve_thread(struct thread *thread, unsigned pokes)
 {
-    if (thread->state == THREAD_DEAD) {
+    if (thread->state == THREAD_DEAD || pokes & POKE_END) {
+        thread_kill(thread);
         return;
     }
     if (pokes & POKE_START && thread->state == THREAD_STOPPED) {
@@ -43,34 +44,31 @@ static void serve_thread(struct thread *thread, unsigned pokes)
     if (pokes & POKE_RECALL) {
         virt_recall(thread);
     }
-    if (pokes & POKE_END) {
-        thread_kill(thread);
-    }
 }
 
-static void serve_inbox(struct cpu *cpu)
-{
-    struct thread *thread = __atomic_exchange_n(&cpu->inbox, NULL, __ATOMIC_SEQ_CST);
-
-    while (thread) {
-        struct thread *next = thread->inbox_next; /* from here on it may be put in again */
-
-        serve_thread(thread, __atomic_exchange_n(&thread->pokes, 0, __ATOMIC_SEQ_CST));
-        thread = next;
-    }
-}
+enum { SERVED_AT_ONCE = 8 }; /* then it is interrupted again: no path is long */
 
 void remote_serve(struct cpu *cpu)
 {
-    /* Read first: what was put into the inbox before the request is served before the answer. */
-    uint64_t wanted = __atomic_load_n(&cpu->sync_wanted, __ATOMIC_SEQ_CST);
-
-    if (cpu->inbox) {
-        serve_inbox(cpu);
+    if (!cpu->served) {
+        /* Read first: what was put into the inbox before the request is served before the
+         * answer. */
+        cpu->sync_seen = __atomic_load_n(&cpu->sync_wanted, __ATOMIC_SEQ_CST);
+        cpu->served = cpu->inbox ? __atomic_exchange_n(&cpu->inbox, NULL, __ATOMIC_SEQ_CST) : NULL;
     }
-    if (wanted != cpu->sync_done) {
+    for (unsigned i = 0; cpu->served && i < SERVED_AT_ONCE; i++) {
+        struct thread *thread = cpu->served;
+
+        cpu->served = thread->inbox_next; /* from here on it may be put in again */
+        serve_thread(thread, __atomic_exchange_n(&thread->pokes, 0, __ATOMIC_SEQ_CST));
+    }
+    if (!cpu->served && cpu->sync_seen != cpu->sync_done) {
         arch_flush(cpu, NULL);
-        __atomic_store_n(&cpu->sync_done, wanted, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&cpu->sync_done, cpu->sync_seen, __ATOMIC_SEQ_CST);
+    }
+    if (cpu->served || cpu->inbox ||
+        __atomic_load_n(&cpu->sync_wanted, __ATOMIC_SEQ_CST) != cpu->sync_done) {
+        arch_notify(cpu);
     }
 }
 
@@ -93,15 +91,16 @@ void remote_sync(uint32_t processors)
             arch_notify(cpu);
         }
     }
-    if (processors >> self->id & 1) {
-        remote_serve(self);
-    }
     for (uint32_t rest = processors; rest != 0; rest &= rest - 1) {
         struct cpu *cpu = &cpus[__builtin_ctz(rest)];
 
         while (__atomic_load_n(&cpu->sync_done, __ATOMIC_SEQ_CST) !=
                __atomic_load_n(&cpu->sync_wanted, __ATOMIC_RELAXED)) {
-            arch_pause();
+            if (cpu == self) {
+                remote_serve(self);
+            } else {
+                arch_pause();
+            }
         }
     }
 }
@@ -129,8 +128,8 @@ bool kernel_lock(struct cpu *cpu)
     }
     /* Threads are told to die with the lock held only: none comes behind this. But whoever tells
      * a thread of something else may have marked it, and not have put it into the inbox yet. */
-    while (cpu->inbox || (cpu->current == self &&
-                          (__atomic_load_n(&self->pokes, __ATOMIC_SEQ_CST) & POKE_END) != 0)) {
+    while (cpu->current == self &&
+           (__atomic_load_n(&self->pokes, __ATOMIC_SEQ_CST) & POKE_END) != 0) {
         remote_serve(cpu);
         arch_pause();
     }

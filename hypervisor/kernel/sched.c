@@ -42,11 +42,11 @@ static void mark(struct thread *thread)
     }
 }
 
-static unsigned find_top(const struct ready_queue *queue)
+unsigned level_top(const uint64_t *levels)
 {
     for (unsigned i = PRIORITY_LEVELS / 64; i-- > 0;) {
-        if (queue->levels[i]) {
-            return i * 64 + 63 - (unsigned)__builtin_clzl(queue->levels[i]);
+        if (levels[i]) {
+            return i * 64 + 63 - (unsigned)__builtin_clzl(levels[i]);
         }
     }
     return 0;
@@ -73,7 +73,7 @@ void ready_remove(struct thread *thread)
     list_remove(&queue->level[priority], thread);
     if (!queue->level[priority].first) {
         queue->levels[priority / 64] &= ~(1UL << (priority % 64));
-        queue->top = find_top(queue);
+        queue->top = level_top(queue->levels);
         if (cpu->top == priority) {
             cpu->top = eligible_top(cpu);
         }

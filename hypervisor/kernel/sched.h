@@ -28,6 +28,8 @@ struct ready_queue {
 };
 _Static_assert(sizeof(struct ready_queue) <= PAGE_SIZE, "one frame each");
 
+/* The highest level whose bit is set among PRIORITY_LEVELS, or 0. */
+unsigned level_top(const uint64_t *levels);
 /* The thread joins its level in its queue at the end, or at the front when it was preempted. */
 void ready_add(struct thread *thread);
 void ready_add_front(struct thread *thread);

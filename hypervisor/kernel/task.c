@@ -5,9 +5,11 @@
 #include "kernel/ipc.h"
 #include "kernel/log.h"
 #include "kernel/remote.h"
+#include "kernel/slots.h"
 
 static struct task *tasks[TASK_MAX];
 static uint16_t generations[TASK_MAX];
+static uint64_t taken[TASK_MAX / 64];
 static const struct kernel_info *kernel_info;
 
 void task_set_info(const struct kernel_info *info)
@@ -15,22 +17,12 @@ void task_set_info(const struct kernel_info *info)
     kernel_info = info;
 }
 
-/* A slot of the names that is free, or 0. */
-static uint32_t find_slot(void)
-{
-    for (uint32_t slot = 1; slot < TASK_MAX; slot++) {
-        if (!tasks[slot]) {
-            return slot;
-        }
-    }
-    return 0;
-}
-
 void task_forget(const struct task *task)
 {
     uint32_t slot = task->id & 0xffff;
 
     tasks[slot] = NULL;
+    slot_give_back(taken, slot);
     for (uint32_t i = 1; i < TASK_MAX; i++) {
         if (tasks[i]) {
             tasks[i]->rights.peers[slot / 64] &= ~(1UL << slot % 64);
@@ -51,11 +43,11 @@ static void set_natural_peers(struct task *task)
 /* What every task holds from the beginning: itself, its tables and the kernel's page in them. */
 #define TASK_FRAMES (1 + ARCH_SPACE_FRAMES)
 
-/* Everything that can be missing is looked at first: nothing has to be undone. */
+/* Everything that can be missing is looked at first: nothing but the name has to be undone. */
 enum status task_create(struct task *parent, const struct task_setup *setup, struct task **out)
 {
     struct quota quota = {.limit = setup->frames};
-    uint32_t slot = find_slot();
+    uint32_t slot = slot_take(taken, TASK_MAX);
     uint64_t done;
 
     if (slot == 0) {
@@ -63,6 +55,7 @@ enum status task_create(struct task *parent, const struct task_setup *setup, str
     }
     if (setup->frames < TASK_FRAMES ||
         (parent && quota_split(&parent->quota, &quota, setup->frames) != STATUS_OK)) {
+        slot_give_back(taken, slot);
         return STATUS_NO_MEMORY;
     }
     struct task *task = frame_alloc(&quota);
@@ -72,7 +65,6 @@ enum status task_create(struct task *parent, const struct task_setup *setup, str
     *task = (struct task){
         .id = (task_id)generations[slot] << 16 | slot,
         .parent = parent,
-        .sibling = parent ? parent->children : NULL,
         .quota = quota,
         .processors = setup->processors,
         .time_partition = setup->time_partition,
@@ -84,6 +76,11 @@ enum status task_create(struct task *parent, const struct task_setup *setup, str
 
     KASSERT(made);
     if (parent) {
+        task->sibling = parent->children;
+        task->link = &parent->children;
+        if (task->sibling) {
+            task->sibling->link = &task->sibling;
+        }
         parent->children = task;
     }
     tasks[slot] = task;
@@ -153,19 +150,27 @@ void task_mark_ended(struct task *task, enum task_state how, uint64_t code, uint
     }
 }
 
-enum { THREADS_IN_STEP = 8 };
+enum { THREADS_IN_STEP = 4, TASKS_IN_STEP = 16 };
 
+/* A step goes on at the task where the one before ended: its parents are marked, so nothing comes
+ * into being before it. If that one is gone, it begins anew. */
 bool task_end_step(struct task *task)
 {
+    struct task *each = task_find(task->ending);
     unsigned budget = THREADS_IN_STEP;
 
-    for (struct task *each = task; each && budget > 0; each = task_after(each, task)) {
+    each = each ? each : task;
+    for (unsigned i = 0; each && i < TASKS_IN_STEP; i++, each = task_after(each, task)) {
         task_mark_ended(each, TASK_STOPPED, 0, 0);
         budget = end_threads(each, budget);
+        if (budget == 0) {
+            break;
+        }
     }
-    if (budget > 0 && !task->told && task->parent && task->parent->main) {
+    task->ending = each ? each->id : 0;
+    if (!each && !task->told && task->parent && task->parent->main) {
         task->told = true;
         ipc_signal(task->parent->main, EVENT_CHILD);
     }
-    return budget > 0;
+    return !each;
 }

@@ -16,7 +16,7 @@ struct task {
     task_id id;
     struct task *parent;      /* NULL: σ0 */
     struct task *children;    /* linked by `sibling`, youngest first */
-    struct task *sibling;
+    struct task *sibling, **link; /* what points at this one: a parent or a sibling */
     struct quota quota;       /* kernel memory; children's is carved out of it */
     struct arch_space space;
     struct vm *vm;            /* NULL: none */
@@ -30,6 +30,7 @@ struct task {
     enum task_state state;
     uint64_t code, detail;    /* of its end */
     uint16_t thread_count;    /* alive; other processors count down */
+    task_id ending;           /* task_end_step goes on there; 0: at this one */
     bool told;                /* the parent, of its end */
     bool space_gone;          /* while it is destroyed */
     bool quiet;               /* no processor looks at it or its threads any more */

@@ -6,6 +6,7 @@
 #include "kernel/list.h"
 #include "kernel/log.h"
 #include "kernel/remote.h"
+#include "kernel/slots.h"
 #include "kernel/task.h"
 #include "kernel/virtualization.h"
 
@@ -13,31 +14,27 @@ struct cpu cpus[CPU_MAX];
 
 static struct thread *threads[THREAD_MAX];
 static uint16_t generations[THREAD_MAX];
-static uint32_t first_free = 1; /* no free slot below it */
+static uint64_t taken[THREAD_MAX / 64];
 
 static enum status thread_name(struct thread *thread)
 {
-    for (uint32_t slot = first_free; slot < THREAD_MAX; slot++) {
-        if (!threads[slot]) {
-            first_free = slot + 1;
-            generations[slot] = (uint16_t)(generations[slot] % UINT16_MAX + 1); /* never 0 */
-            thread->id = (thread_id)generations[slot] << 16 | slot;
-            __atomic_store_n(&threads[slot], thread, __ATOMIC_RELEASE);
-            return STATUS_OK;
-        }
+    uint32_t slot = slot_take(taken, THREAD_MAX);
+
+    if (slot == 0) {
+        return STATUS_NO_SLOT;
     }
-    first_free = THREAD_MAX;
-    return STATUS_NO_SLOT;
+    generations[slot] = (uint16_t)(generations[slot] % UINT16_MAX + 1); /* never 0 */
+    thread->id = (thread_id)generations[slot] << 16 | slot;
+    __atomic_store_n(&threads[slot], thread, __ATOMIC_RELEASE);
+    return STATUS_OK;
 }
 
 void thread_forget(struct thread *thread)
 {
-    uint32_t slot = thread->id & 0xffff;
+    uint32_t slot = thread->id % THREAD_MAX;
 
     threads[slot] = NULL;
-    if (slot < first_free) {
-        first_free = slot;
-    }
+    slot_give_back(taken, slot);
 }
 
 enum status thread_create(struct task *task, struct cpu *cpu, uint8_t priority,
@@ -72,12 +69,19 @@ enum status thread_create(struct task *task, struct cpu *cpu, uint8_t priority,
     return STATUS_OK;
 }
 
-struct thread *thread_find(thread_id id)
+struct thread *thread_named(thread_id id)
 {
     /* Masked, not compared: nothing to mispredict, and a wrong name does not compare equal. */
     struct thread *thread = __atomic_load_n(&threads[id % THREAD_MAX], __ATOMIC_ACQUIRE);
 
-    return thread && thread->id == id && thread->state != THREAD_DEAD ? thread : NULL;
+    return thread && thread->id == id ? thread : NULL;
+}
+
+struct thread *thread_find(thread_id id)
+{
+    struct thread *thread = thread_named(id);
+
+    return thread && thread->state != THREAD_DEAD ? thread : NULL;
 }
 
 void thread_start(struct thread *thread)
@@ -102,21 +106,22 @@ static void reject(struct thread *thread)
     thread_wake(thread);
 }
 
-static void reject_all(struct thread_list *list)
+enum { REJECTED_AT_ONCE = 4 };
+
+/* Rejects up to `budget` of them; returns what is left of it. */
+static unsigned reject_some(struct thread_list *list, unsigned budget)
 {
-    for (struct thread *thread; (thread = list->first);) {
+    for (struct thread *thread; budget > 0 && (thread = list->first); budget--) {
         list_remove(list, thread);
         reject(thread);
     }
+    return budget;
 }
 
-void thread_kill(struct thread *thread)
+static void take_out(struct thread *thread)
 {
     struct cpu *cpu = thread->cpu;
 
-    if (thread->state == THREAD_DEAD) {
-        return;
-    }
     if (cpu->current == thread) {
         cpu->current = cpu->idle;
         arch_flush(cpu, &thread->task->space);
@@ -128,11 +133,21 @@ void thread_kill(struct thread *thread)
     thread_clear_timeout(thread);
     thread->state = THREAD_DEAD;
     __atomic_fetch_sub(&thread->task->thread_count, 1, __ATOMIC_RELAXED); /* without the lock */
-    reject_all(&thread->senders);
-    reject_all(&thread->callers);
     irq_forget(thread);
     if (thread->vcpu) {
         virt_thread_end(thread);
+    }
+}
+
+void thread_kill(struct thread *thread)
+{
+    if (thread->state != THREAD_DEAD) {
+        take_out(thread);
+    }
+    if (reject_some(&thread->callers, reject_some(&thread->senders, REJECTED_AT_ONCE)) == 0) {
+        remote_poke(thread, POKE_END); /* the others with the next interrupt */
+    } else {
+        __atomic_store_n(&thread->gone, true, __ATOMIC_RELEASE);
     }
 }
 

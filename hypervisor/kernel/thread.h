@@ -37,18 +37,21 @@ struct thread {
     enum thread_state state;
     uint8_t priority;                 /* it runs on: its own, or a caller's that is higher */
     uint8_t own_priority;
-    bool has_timeout;                 /* linked in queue->timeouts */
+    bool has_timeout;                 /* stands in queue->timeouts */
     bool listens;                     /* has listened to an interrupt line */
+    bool gone;                        /* dead, and nobody waits for it any more */
     enum send_kind send_kind;
 
     struct thread *next, *previous;   /* a ready queue, senders or callers: one at a time */
-    struct thread *timeout_next, *timeout_previous;
+    struct timeout_node timeout;
     tsc_time deadline;
     tsc_time turn_left;               /* of its turn, when it was preempted; 0: all of it */
 
     struct thread *partner;           /* THREAD_SENDING, THREAD_CALLING: the other side */
     struct thread_list senders;       /* who waits to send to this thread, first come first */
     struct thread_list callers;       /* whose message was taken, and who wait for the answer */
+    uint64_t donated[PRIORITY_LEVELS / 64]; /* bit set: somebody waits on that priority, which */
+    uint16_t donors[PRIORITY_LEVELS];       /* is higher than its own; and how many do */
     thread_id handler;                /* gets its exceptions; 0: they end the task */
     struct {                          /* SEND_EXCEPTION */
         uint32_t vector, error;
@@ -75,8 +78,11 @@ void thread_start(struct thread *thread);
 /* The living thread of that name, or NULL. It may be another processor's: then it is there until
  * the caller leaves the kernel, but only id, cpu, task, vcpu, events and pokes may be looked at. */
 struct thread *thread_find(thread_id id);
+/* The same, but it may have ended: for who asks for its state anyway. */
+struct thread *thread_named(thread_id id);
 /*
- * On its own processor: takes the thread out of every queue; whoever waits for it gets BAD_ID.
+ * On its own processor: takes the thread out of every queue; whoever waits for it gets BAD_ID,
+ * a few here and the others from the inbox.
  * If it is the running one, the idle thread counts as that from here on, and nobody must touch
  * the dead one after the kernel's lock has been let go, or another processor was served.
  */

@@ -27,7 +27,8 @@ void virt_thread_end(struct thread *thread);
 
 /* The calls below hold the kernel's lock. */
 
-/* Frees the context of a vCPU that has ended, on any processor. */
+/* Frees some of the context of a vCPU that has ended, on any processor; thread->vcpu is NULL when
+ * all is. */
 void virt_thread_destroy(struct thread *thread);
 /* Gives back a part of the VM of a task whose vCPUs are gone; true when task->vm is NULL. */
 bool virt_vm_destroy(struct task *task);

@@ -150,23 +150,13 @@ static enum walk_status fault(const struct walk_registers *registers, unsigned a
 
 /* ---- The walk ------------------------------------------------------------------------------- */
 
-#define LEVELS 4
-
-/* The entries that were used, from the first table's on. */
-struct path {
-    unsigned length;
-    struct step {
-        uint64_t gpa, entry;
-    } step[LEVELS];
-};
-
 /* SDM vol 3, 4.8 */
-static bool mark(const struct walk_memory *memory, enum kind kind, const struct path *path,
-                 bool write, struct walk_result *out)
+static bool mark(const struct walk_memory *memory, enum kind kind, bool write,
+                 struct walk_result *out)
 {
-    for (unsigned i = kind == TABLES_PAE ? 1 : 0; i < path->length; i++) {
-        const struct step *step = &path->step[i];
-        bool leaf = i == path->length - 1;
+    for (unsigned i = kind == TABLES_PAE ? 1 : 0; i < out->steps; i++) {
+        struct walk_step *step = &out->step[i];
+        bool leaf = i == out->steps - 1u;
         uint64_t marked = step->entry | ENTRY_ACCESSED | (leaf && write ? ENTRY_DIRTY : 0);
         if (marked != step->entry && !memory->replace(memory->context, step->gpa,
                                                       formats[kind].entry_size, step->entry,
@@ -174,6 +164,7 @@ static bool mark(const struct walk_memory *memory, enum kind kind, const struct 
             out->gpa = step->gpa;
             return false;
         }
+        step->entry = marked;
     }
     return true;
 }
@@ -186,7 +177,6 @@ static enum walk_status walk_tables(const struct walk_registers *registers,
     const struct format *format = &formats[kind];
     uint64_t table = registers->cr3 & format->root, entry;
     unsigned shift = format->top, rights = WALK_WRITE | WALK_USER | WALK_FETCH;
-    struct path path = { .length = 0 };
     bool leaf;
 
     for (;; shift -= format->step) {
@@ -202,7 +192,7 @@ static enum walk_status walk_tables(const struct walk_registers *registers,
         if (entry & reserved_bits(registers, kind, shift, leaf)) {
             return fault(registers, access, WALK_ERROR_PRESENT | WALK_ERROR_RESERVED, out);
         }
-        path.step[path.length++] = (struct step){ out->gpa, entry };
+        out->step[out->steps++] = (struct walk_step){ out->gpa, entry };
         if (!is_pdpte(kind, shift)) {
             rights &= entry_rights(entry);
         }
@@ -214,7 +204,7 @@ static enum walk_status walk_tables(const struct walk_registers *registers,
     if (!may(registers, rights, access)) {
         return fault(registers, access, WALK_ERROR_PRESENT, out);
     }
-    if (memory->replace && !mark(memory, kind, &path, access & WALK_WRITE, out)) {
+    if (memory->replace && !mark(memory, kind, access & WALK_WRITE, out)) {
         return WALK_CHANGED;
     }
     out->gpa = page_address(kind, shift, entry) | (linear & bits(0, shift));

@@ -49,6 +49,13 @@ struct walk_memory {
     void *context;
 };
 
+#define WALK_LEVELS 4
+
+/* An entry that was used, with the bits that the walk has set. */
+struct walk_step {
+    uint64_t gpa, entry;
+};
+
 struct walk_result {
     uint64_t gpa;
     uint32_t error_code; /* of WALK_FAULT */
@@ -57,6 +64,8 @@ struct walk_result {
                             before CR0.WP, SMEP and SMAP */
     bool dirty;          /* of the page, after this access; true without paging */
     bool global;         /* the entry's G, whatever CR4.PGE says */
+    uint8_t steps;       /* of WALK_DONE: how many tables it took, 0 without paging ... */
+    struct walk_step step[WALK_LEVELS]; /* ... from the first one's on */
 };
 
 /* Translates `linear` for `access`, a set of enum walk_access. Without long mode, the upper half

@@ -6,8 +6,9 @@
 struct vcpu;
 
 struct exit_rule {
-    /* The kernel deals with it and the guest goes on; NULL: forward. */
-    void (*keep)(struct vcpu *vcpu, const struct vcpu_exit *exit);
+    /* The kernel deals with it and the guest goes on; NULL: forward. False: it has become another
+     * exit, which is. */
+    bool (*keep)(struct vcpu *vcpu, struct vcpu_exit *exit);
     uint32_t groups; /* enum vcpu_state_group brought along when forwarded ... */
     uint32_t decode; /* ... and these where the hardware did not give the instruction's length */
 };

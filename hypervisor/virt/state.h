@@ -12,8 +12,9 @@
 struct vcpu_limits {
     uint64_t cr4, efer;
     uint64_t physical_bits; /* width of CR3 */
+    uint64_t gigabyte_pages; /* 1: there are */
 };
-_Static_assert(sizeof(struct vcpu_limits) == 24, "no padding: compared as bytes");
+_Static_assert(sizeof(struct vcpu_limits) == 32, "no padding: compared as bytes");
 
 /* Four-level paging: bits 63:47 are all alike. */
 static inline bool canonical(uint64_t address)

@@ -15,6 +15,7 @@
 #include "virt/exit.h"
 #include "virt/virt.h"
 #include "virt/vm.h"
+#include "virt/vtlb.h"
 
 /*
  * The processor gets this vCPU's lazily switched state (FPU, MSRs that no entry switches).
@@ -63,15 +64,14 @@ static struct thread *forward_recall(struct vcpu *vcpu)
     return forward(vcpu, &(struct vcpu_exit){.reason = EXIT_RECALL, .raw = {0, 0}});
 }
 
-struct thread *vcpu_exited(struct vcpu *vcpu, const struct vcpu_exit *exit)
+struct thread *vcpu_exited(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
     struct thread *self = vcpu->thread;
     const struct exit_rule *rule = &exit_rules[exit->reason];
 
-    if (!rule->keep) {
+    if (!rule->keep || !rule->keep(vcpu, exit)) {
         return forward(vcpu, exit);
     }
-    rule->keep(vcpu, exit);
     struct thread *next = kernel_preempted(self); /* what the interrupt served may have ended us */
 
     return next == self && vcpu->recall ? forward_recall(vcpu) : next;
@@ -105,9 +105,12 @@ static enum status make_context(struct thread *handler, struct vcpu **out)
     struct vcpu *vcpu = frame_alloc(quota);
     struct vcpu_state *state = frame_alloc(quota);
 
-    if (vcpu && state) {
+    if (vcpu && state && (!handler->task->vm->vtlb || quota_allows(quota, VTLB_CREATE_FRAMES + 1))) {
         *vcpu = (struct vcpu){.state = state, .vm = handler->task->vm, .handler = handler};
-        if (virt->vcpu_init(vcpu) == STATUS_OK) {
+        if (vcpu->vm->vtlb) {
+            vtlb_create(vcpu);
+        }
+        if (virt->vcpu_init(vcpu) == STATUS_OK) { /* one frame: with a vTLB it is there */
             *out = vcpu;
             return STATUS_OK;
         }
@@ -121,11 +124,16 @@ static enum status make_context(struct thread *handler, struct vcpu **out)
     return STATUS_NO_MEMORY;
 }
 
-static void free_context(struct quota *quota, struct vcpu *vcpu)
+/* Some of it; true when all is gone. */
+static bool free_context(struct quota *quota, struct vcpu *vcpu)
 {
+    if (vcpu->vtlb && !vtlb_destroy(vcpu)) {
+        return false;
+    }
     virt->vcpu_destroy(vcpu);
     frame_free(quota, vcpu->state);
     frame_free(quota, vcpu);
+    return true;
 }
 
 /* The thread to the context; its state page is shared with the task at `address`. */
@@ -167,8 +175,9 @@ void virt_thread_end(struct thread *thread)
 
 void virt_thread_destroy(struct thread *thread)
 {
-    free_context(&thread->task->quota, thread->vcpu);
-    thread->vcpu = NULL;
+    if (free_context(&thread->task->quota, thread->vcpu)) {
+        thread->vcpu = NULL;
+    }
 }
 
 /* ---- The VMM's calls ---------------------------------------------------------------------- */
@@ -193,27 +202,29 @@ struct thread *call_vcpu_create(struct thread *self)
         if (status == STATUS_OK) {
             frame->arg[0] = vcpu->thread->id;
         } else {
-            free_context(&self->task->quota, vcpu);
+            while (!free_context(&self->task->quota, vcpu)) {
+            }
         }
     }
     return call_return(self, status);
 }
 
 /* The vCPU of that name that waits for its handler, the caller. */
+static bool handles(const struct thread *self, const struct thread *thread)
+{
+    return thread->vcpu && thread->vcpu->handler == self;
+}
+
 static inline struct vcpu *find_stopped(struct thread *self, uint64_t id)
 {
-    struct thread *thread = thread_find((thread_id)id);
-    struct vcpu *vcpu = thread ? thread->vcpu : NULL;
+    struct thread *thread = thread_named((thread_id)id);
 
-    if (__builtin_expect(!vcpu || vcpu->handler != self, 0)) {
-        call_return(self, STATUS_BAD_ID);
-        return NULL;
+    if (__builtin_expect(thread && thread->state == THREAD_STOPPED && handles(self, thread), 1)) {
+        return thread->vcpu;
     }
-    if (__builtin_expect(thread->state != THREAD_STOPPED, 0)) {
-        call_return(self, STATUS_BUSY);
-        return NULL;
-    }
-    return vcpu;
+    thread = thread_find((thread_id)id);
+    call_return(self, thread && handles(self, thread) ? STATUS_BUSY : STATUS_BAD_ID);
+    return NULL;
 }
 
 struct thread *call_vcpu_state_get(struct thread *self)

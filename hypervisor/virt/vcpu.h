@@ -8,6 +8,7 @@
 #include "virt/virt_ops.h"
 
 struct vm;
+struct vtlb;
 
 /* Keeps the frequent ways short. */
 #define RARE __attribute__((noinline, cold))
@@ -21,6 +22,7 @@ struct vcpu_ip {
 struct vcpu {
     struct vcpu_state *state; /* the state page, kernel's mapping */
     struct vm *vm;
+    struct vtlb *vtlb;        /* NULL: nested paging */
     struct thread *thread;
     struct thread *handler;   /* gets the exits */
     struct vcpu_ip ip;        /* while new_ip: to be loaded at the next entry */
@@ -53,23 +55,21 @@ static inline void vcpu_pend(struct vcpu *vcpu, struct vcpu_event event)
  * return if the vCPU was recalled. */
 void vcpu_prepare(struct thread *self);
 
-/* Before each entry. Afterwards nothing but vcpu->ip may have to be loaded. */
-static inline __attribute__((always_inline)) struct vcpu *vcpu_to_enter(struct thread *self)
+/* Before each entry: is there nothing but vcpu->ip that may have to be loaded? Else vcpu_prepare
+ * comes first. */
+static inline bool vcpu_prepared(const struct thread *self)
 {
-    struct vcpu *vcpu = self->vcpu;
-
-    if (__builtin_expect(self->cpu->vcpu != vcpu || vcpu->attention, 0)) {
-        vcpu_prepare(self);
-    }
-    return vcpu;
+    return self->cpu->vcpu == self->vcpu && !self->vcpu->attention;
 }
 
 /* After an exit: hands it to the handler. state->exit and these groups stand in the state page. */
 static inline __attribute__((always_inline)) struct thread *vcpu_forward(struct vcpu *vcpu,
                                                                          uint32_t groups)
 {
-    vcpu->state->valid = groups;
-    vcpu->state->irq = vcpu->irq;
+    struct vcpu_state *state = vcpu->state;
+
+    state->valid = groups;
+    state->irq = vcpu->irq;
     vcpu->recall = false; /* whatever it exits for: the handler has it now */
     return ipc_exit(vcpu->thread, vcpu->handler);
 }
@@ -78,4 +78,4 @@ static inline __attribute__((always_inline)) struct thread *vcpu_forward(struct 
  * After an exit of any kind: keeps it, or does all that forwarding takes. Returns the thread to
  * run next; if that is not the vCPU's own, vcpu may be gone (cpu->vcpu is another then).
  */
-struct thread *vcpu_exited(struct vcpu *vcpu, const struct vcpu_exit *exit);
+struct thread *vcpu_exited(struct vcpu *vcpu, struct vcpu_exit *exit);

@@ -9,6 +9,7 @@
 #include "lib/format.h"
 
 const struct virt_ops *virt;
+bool virt_nested;
 
 /* Tries one backend; returns NULL, or why it cannot be used. */
 static const char *try_backend(const struct virt_ops *backend, struct cpu *cpu,
@@ -40,8 +41,9 @@ uint32_t virt_init(struct cpu *cpu, struct quota *quota)
 
         if (!missing) {
             virt = *backend;
+            virt_nested = (caps & VIRT_NESTED_PAGING) != 0;
             log_line("hecht: virtualization by %s%s%s\n", virt->name,
-                     caps & VIRT_NESTED_PAGING ? ", nested paging" : "",
+                     virt_nested ? ", nested paging" : ", vTLB",
                      caps & VIRT_INSN_LENGTH ? ", instruction lengths" : "");
             return caps | VIRT_PRESENT;
         }

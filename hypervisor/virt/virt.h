@@ -5,3 +5,5 @@
 
 /* The backend's functions; NULL when this machine or image has none. Never changes after boot. */
 extern const struct virt_ops *virt;
+/* Has it nested paging? */
+extern bool virt_nested;

@@ -13,6 +13,7 @@ struct quota;
 struct thread;
 struct vm;
 struct vcpu;
+struct vcpu_limits;
 
 /* An event on its way into the guest, as both vendors encode it (VMX: SDM vol 3, 24.8.3;
  * SVM: APM vol 2, 15.20): the types are theirs. */
@@ -49,6 +50,8 @@ struct virt_ops {
     void (*cpu_disable)(struct cpu *cpu);
     /* How a guest-physical space is written; used with arch_space_*. */
     const struct page_format *gpa_format;
+    /* What a guest's state may hold; valid once the boot processor's is enabled. */
+    const struct vcpu_limits *limits;
 
     /* -- One vCPU, whose struct begins the backend's own, in one frame --------------------- */
 
@@ -64,7 +67,7 @@ struct virt_ops {
     /* Another vCPU will run here, or this one never again: takes out what `load` brought in. */
     void (*unload)(struct vcpu *vcpu);
     /*
-     * thread->resume of a vCPU: enters the guest, after vcpu_to_enter. General registers run in
+     * thread->resume of a vCPU: enters the guest, after vcpu_prepare. General registers run in
      * vcpu->state->gpr (RSP by groups below). It compares vm->generation with what it knows, so
      * that no translation is used that the guest-physical space had lost before.
      *
@@ -81,7 +84,7 @@ struct virt_ops {
     /* The other way. `in` is the kernel's private copy. BAD_ARGUMENT: a value that must not
      * reach the hardware; nothing was loaded. */
     enum status (*state_set)(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups);
-    /* Loads vcpu->ip, which vcpu_ip_plain has passed. */
+    /* Loads vcpu->ip, which is good, after an instruction; also between exit and entry. */
     void (*load_ip)(struct vcpu *vcpu);
     /* Delivers the event at the next entry. One at a time. */
     void (*inject)(struct vcpu *vcpu, const struct vcpu_event *event);
@@ -92,6 +95,11 @@ struct virt_ops {
      * next entry.
      */
     bool (*offer_irq)(struct vcpu *vcpu, bool busy);
+    /* For the vTLB: vcpu->vtlb->root is the real CR3 from the next entry on, and no translation
+     * that was used before is used after it. */
+    void (*flush)(struct vcpu *vcpu);
+    /* For the vTLB: after an exit. */
+    void (*set_cr2)(struct vcpu *vcpu, uint64_t address);
 };
 
 extern const struct virt_ops vmx_ops;

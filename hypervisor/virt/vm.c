@@ -66,10 +66,17 @@ bool virt_vm_destroy(struct task *task)
 struct thread *call_vm_create(struct thread *self)
 {
     struct task *task = self->task;
+    uint64_t paging = self->arch.frame.arg[0];
     struct vm *vm;
 
     if (task->vm) {
         return call_return(self, STATUS_EXISTS);
+    }
+    if (paging > VM_PAGING_VTLB) {
+        return call_return(self, STATUS_BAD_ARGUMENT);
+    }
+    if (paging == VM_PAGING_NESTED && !virt_nested) {
+        return call_return(self, STATUS_UNSUPPORTED);
     }
     vm = frame_alloc(&task->quota);
     if (!vm) {
@@ -77,6 +84,7 @@ struct thread *call_vm_create(struct thread *self)
     }
     vm->quota = &task->quota;
     vm->generation = 1;
+    vm->vtlb = paging == VM_PAGING_VTLB || !virt_nested;
     enum status status = arch_space_init(&vm->gpa, virt->gpa_format, vm->quota);
 
     if (status == STATUS_OK) {

@@ -7,6 +7,7 @@ struct quota;
 
 struct vm {
     struct quota *quota;      /* the VMM's task's; pays for everything below */
+    bool vtlb;                /* translated in software */
     struct arch_space gpa;    /* guest-physical → physical */
     /* Grows when a translation is taken away, after it was; read by processors that enter. */
     uint64_t generation;

@@ -29,7 +29,7 @@ static void load_root(struct cpu *cpu, uint64_t root)
     write_cr3(root);
 }
 
-void arch_activate(struct cpu *cpu, struct thread *next)
+struct thread *arch_activate(struct cpu *cpu, struct thread *next)
 {
     /* The idle thread has no task, and no space may be loaded whose task can end meanwhile. */
     uint64_t root = next->task ? next->task->space.root : kernel_space_root();
@@ -42,6 +42,7 @@ void arch_activate(struct cpu *cpu, struct thread *next)
             speculation_barrier(cpu, next->task ? next->task->id : 0);
         }
     }
+    return next;
 }
 
 void arch_flush(struct cpu *cpu, const struct arch_space *dead)

@@ -74,17 +74,12 @@ syscall_entry:
 /* RAX: the thread to run. The kernel stack is empty. The backends come here as well. */
     .globl dispatch
 dispatch:
-    mov THREAD_CPU(%rax), %rcx
-    mov %rax, %rdi
-    cmp %rax, CPU_CURRENT(%rcx)
-    jne 1f
-    call *THREAD_RESUME(%rdi)
-    ud2
-1:  mov %rax, %rbx
+    mov THREAD_CPU(%rax), %rdi
+    cmp %rax, CPU_CURRENT(%rdi)
+    je 1f
     mov %rax, %rsi
-    mov %rcx, %rdi
-    call arch_activate
-    mov %rbx, %rdi
+    call arch_activate /* returns the thread again */
+1:  mov %rax, %rdi
     call *THREAD_RESUME(%rdi)
     ud2
 

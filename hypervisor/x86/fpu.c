@@ -3,6 +3,8 @@
 
 #include "count.h"
 #include "kernel/log.h"
+#include "lib/string.h"
+#include "x86/debug_registers.h"
 #include "x86/instr.h"
 #include "x86/sections.h"
 
@@ -97,6 +99,15 @@ void fpu_init(struct fpu *fpu)
     *(uint16_t *)&fpu->area[0] = 0x037f;
     *(uint32_t *)&fpu->area[24] = 0x1f80;
     fpu->xcr0 = XCR0_X87;
+}
+
+void fpu_reset(struct fpu *fpu, uint64_t dr[4])
+{
+    memory_set(fpu, 0, sizeof(*fpu));
+    fpu_init(fpu);
+    fpu_load(fpu);
+    memory_set(dr, 0, 4 * sizeof(*dr));
+    debug_registers_load(dr);
 }
 
 void fpu_save(struct fpu *fpu)

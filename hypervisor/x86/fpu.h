@@ -20,6 +20,8 @@ void fpu_enable(void);
 
 /* State after reset (SDM vol 1, 13.6), XCR0 = 1, in zeroed memory. */
 void fpu_init(struct fpu *fpu);
+/* The same while the processor holds it, and for DR0 to DR3. */
+void fpu_reset(struct fpu *fpu, uint64_t dr[4]);
 /* Processor → *fpu, with the XCR0 that the guest has set. */
 void fpu_save(struct fpu *fpu);
 /* *fpu → processor. */

@@ -216,10 +216,14 @@ static enum status map_table(struct walk *walk, uint64_t *table, unsigned level,
 
 /*
  * Replaces a large leaf by a table of the next smaller ones, which differ in their addresses only.
- * That is work enough for one call.
+ * That is work enough for one call: when much was done before, this comes with the next.
  */
 static bool split(struct walk *walk, uint64_t *entry, unsigned level)
 {
+    if (walk->budget < COST_MAX / 2) {
+        walk->budget = 0;
+        return true;
+    }
     const struct page_format *format = walk->format;
     uint64_t *lower = frame_alloc(walk->quota);
     uint64_t step = level_size(level - 1);
@@ -229,9 +233,12 @@ static bool split(struct walk *walk, uint64_t *entry, unsigned level)
     }
     uint64_t leaf = format->leaf(*entry & ENTRY_ADDRESS_MASK, format->rights(*entry), level - 1);
 
-#pragma GCC unroll 8
-    for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
-        lower[i] = leaf + i * step;
+    for (unsigned i = 0; i < TABLE_ENTRIES; i += 4) {
+        lower[i] = leaf; /* four at a time: most of what a split costs */
+        lower[i + 1] = leaf + step;
+        lower[i + 2] = leaf + 2 * step;
+        lower[i + 3] = leaf + 3 * step;
+        leaf += 4 * step;
     }
     *entry = format->table(arch_pool_physical(lower)) + TABLE_ENTRIES * COUNT_ONE;
     walk->budget = 0;

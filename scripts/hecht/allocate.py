@@ -31,6 +31,7 @@ PROCESSOR_OWN = 8 + 4 * 4  # of each processor: its struct and tables, four stac
 READY_QUEUES = 2      # of each processor and time partition
 SIGMA0_OWN = 512      # σ0's image and stack, and its map of the machine's memory
 VM_OWN = 96           # VMM's image tables, threads, state page, vCPU with its intercept maps
+VTLB_OWN = 2 + 6 + 2 * 192  # virt/shadow.h: itself, an empty table, and its tables
 VCPU_OWN = 24         # each further vCPU, with its handler thread and state page
 PORT_OWN = 2          # tables that map one end of a channel
 PROGRAM_OWN = 96      # image tables and some threads of a native program
@@ -117,13 +118,15 @@ def tables(memory: int) -> int:
     return lowest + 3 + -(-lowest // ENTRIES)
 
 
-def vm_quota(memory: int, vcpus: int) -> list[QuotaItem]:
+def vm_quota(memory: int, vcpus: int, vtlb: bool) -> list[QuotaItem]:
     """A VM's RAM is mapped twice, by its VMM and by the guest, in the worst case by pages of
     4 KiB; boot modules are mapped once more by the VMM."""
     items = [QuotaItem("task, VMM and first vCPU", VM_OWN),
              QuotaItem("tables of the RAM in the VMM", tables(memory)),
              QuotaItem("tables of the RAM in the guest", tables(memory)),
              QuotaItem("tables of the boot modules", -(-memory // (PAGE * ENTRIES * 2)) + 8)]
+    if vtlb:
+        items.append(QuotaItem("vTLBs of its vCPUs", vcpus * VTLB_OWN))
     return items + [QuotaItem("further vCPUs", (vcpus - 1) * VCPU_OWN)] * (vcpus > 1)
 
 
@@ -143,7 +146,8 @@ def port_quota(partition: Partition, channel: Channel) -> QuotaItem:
 
 def quota(partition: Partition, channels: list[Channel], extra: int) -> list[QuotaItem]:
     """All of a partition's; `extra`: bytes for threads and tasks of a program's own."""
-    items = (vm_quota(partition.memory, partition.vm.vcpus) if partition.vm else
+    items = (vm_quota(partition.memory, partition.vm.vcpus, partition.vm.paging != "nested")
+             if partition.vm else
              program_quota(partition.memory, extra))
     items += [port_quota(partition, channels[port.channel]) for port in partition.ports]
     return items + [QuotaItem("tables above its channels", PORT_OWN)] * bool(partition.ports)

@@ -265,7 +265,8 @@ const struct vm_config vm_config = {{
     .boot = VM_BOOT_{vm.boot.upper()},
     .vcpus = {vm.vcpus},
     .cmdline = {c_string(vm.cmdline)},
-{devices}    .uart_mmio = 0x{vm.uart_mmio:x},
+{devices}    .paging = VM_PAGING_{vm.paging.upper()},
+    .uart_mmio = 0x{vm.uart_mmio:x},
     .trace = {c_bool(vm.trace)},
 }};
 {guest_facts(partition)}"""

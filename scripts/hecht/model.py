@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from hecht import allocate, boards, numbers, shared, slots
 from hecht.allocate import (LARGE_PAGE, MIB, PAGE, PORT_OWN, PROGRAM_OWN,  # noqa: F401
-                            SIGMA0_OWN, VCPU_OWN, VM_OWN, DeviceIrq, DevicePorts, GuestRange,
-                            PhysicalRange, QuotaItem, Rights)
+                            SIGMA0_OWN, VCPU_OWN, VM_OWN, VTLB_OWN, DeviceIrq, DevicePorts,
+                            GuestRange, PhysicalRange, QuotaItem, Rights)
 from hecht.board import Board
 from hecht.config import Config
 
@@ -48,6 +48,7 @@ class Vm:
     kernel: Module
     initrd: Module | None
     devices: dict[str, bool]
+    paging: str  # automatic, nested or vtlb
     uart_mmio: int
     trace: bool
     # Of allocate.py:
@@ -238,6 +239,8 @@ def _vm(config: Config, partition: Partition, board: str) -> Vm:
         kernel=Module(f"kernel:{name}", f"{name}-kernel", source),
         initrd=Module(f"initrd:{name}", f"{name}-initrd", initrd) if initrd else None,
         devices={device: config.is_on(prefix + device.upper()) for device in DEVICES},
+        paging=next((way for way in ("nested", "vtlb")
+                     if config.is_on(f"{prefix}PAGING_{way.upper()}")), "automatic"),
         uart_mmio=config.number(prefix + "UART_MMIO"),
         trace=config.is_on(prefix + "TRACE"),
     )

@@ -98,6 +98,7 @@ MEANINGS = {
     "Vm": {"boot": "how the guest is started", "vcpus": "virtual CPUs",
            "cmdline": "the guest's command line", "kernel": "boot module",
            "initrd": "boot module, or null", "devices": "which virtual devices there are",
+           "paging": "how its memory is translated: automatic, nested or vtlb",
            "uart_mmio": "guest-physical address of the UART's registers; 0: none",
            "trace": "exits are counted", "vcpu_processors": "processor of each vCPU",
            "ports": "I/O ports of its virtual devices", "irqs": "lines of its virtual devices",

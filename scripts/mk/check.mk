@@ -38,10 +38,12 @@ endif
 FUZZ_SECONDS ?=
 fuzz_programs := $(patsubst tests/unit/%.c,build/fuzz/%,$(wildcard tests/unit/fuzz_*.c))
 fuzz_sources = $(shell sed -n 's|^/\* sources: \(.*\) \*/$$|\1|p' tests/unit/$(1).c)
+fuzz_cflags = $(shell sed -n 's|^/\* cflags: \(.*\) \*/$$|\1|p' tests/unit/$(1).c)
 $(fuzz_programs): build/fuzz/%: tests/unit/%.c $$(call fuzz_sources,$$*)
 	@mkdir -p $(@D)
 	@echo "  FUZZ    $@"
-	@clang -fsanitize=fuzzer $(filter-out -fno-omit-frame-pointer,$(UNIT_FLAGS)) -o $@ $^
+	@clang -fsanitize=fuzzer $(filter-out -fno-omit-frame-pointer,$(UNIT_FLAGS)) \
+	    $(call fuzz_cflags,$*) -o $@ $^
 fuzz: $(fuzz_programs)
 	@for program in $^; do \
 	    timeout $$(($(or $(FUZZ_SECONDS),110) + 10)) $$program -verbosity=0 -seed=1 \

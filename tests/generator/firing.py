@@ -374,7 +374,7 @@ CASES = [
     Case("BRD-007", "EMULATOR_QEMU_CPU", "no such CPU", {"EMULATOR_QEMU_CPU": quoted("maxx")}),
     Case("BRD-008", "EMULATOR_QEMU_CPU SVM VMX", "SVM only", {"SVM": "n", "EMULATOR_QEMU": "y"}),
     Case("BRD-008", "EMULATOR_BOCHS_CPU SVM VMX", "neither",
-         {"EMULATOR_BOCHS": "y", "EMULATOR_BOCHS_CPU": quoted("core2_penryn_t9600")}),
+         {"EMULATOR_BOCHS": "y", "EMULATOR_BOCHS_CPU": quoted("bx_generic")}),
     Case("BRD-009", "PART1_CONSOLE_INPUT CONSOLE_SERIAL", "typed",
          NO_SERIAL | program(1, CONSOLE_INPUT="y")),
     Case("BRD-010", "SERIAL_PORT", "0x100", model=put("serial_port", to=1 << 40)),
@@ -387,6 +387,9 @@ CASES = [
     Case("BRD-015", "CONSOLE_SCREEN", "no screen", model=put("board", "screen", "kind",
                                                              to="none")),
     Case("BRD-016", "BOARD_QEMU_I440FX EMULATOR_QEMU", "bochs", FIXED | {"EMULATOR_BOCHS": "y"}),
+    Case("BRD-017", "PART0_PAGING_NESTED EMULATOR_QEMU_CPU", "insists on nested",
+         {"PART0_PAGING_NESTED": "y", "EMULATOR_QEMU": "y",
+          "EMULATOR_QEMU_CPU": quoted("max,npt=off")}),
 
     # ---- Image
     Case("IMG-001", "PART0_KIND_LINUX PART10_KIND_LINUX", "34 boot modules",

@@ -118,7 +118,7 @@ void native_main(void)
     thread_id vcpu;
 
     count = heap_pages(PAGE_SIZE);
-    native_must("a VM", sys_vm_create());
+    native_must("a VM", sys_vm_create(VM_PAGING_AUTOMATIC));
     native_must("its code", sys_vm_map(GUEST_CODE, (uint64_t)guest_code, PAGE_SIZE,
                                        MEM_READ | MEM_EXECUTE));
     native_must("a vCPU", sys_vcpu_create(VMM_STATE_BASE, PARTITION_INFO->priority - 1, &vcpu));

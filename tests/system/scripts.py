@@ -122,11 +122,6 @@ def no_cpu(console: Console) -> None:
     console.expect_refusal("this CPU has no (SVM|VMX)")
 
 
-def no_ept(console: Console) -> None:
-    """VMX is there, and what it lacks is named."""
-    console.expect_refusal("VMX: no EPT")
-
-
 def no_memory(console: Console) -> None:
     """One line says that memory is too small, by the kernel or by σ0."""
     console.expect(r"(hecht: cannot start|σ0: \w+ cannot start): [^\r\n]*memory[^\r\n]*")
@@ -169,7 +164,7 @@ def halts(console: Console) -> None:
 
 
 def resets(console: Console) -> None:
-    """The keyboard controller restarts the VM and nothing else."""
+    """The keyboard controller restarts the VM and nothing else, and no register survives."""
     console.expect(r"vmm: fault restarts\r*\n")
     console.expect(r"fault: second life\r*\n")
     _ends_well(console, "fault")
@@ -215,6 +210,24 @@ def ping(console: Console) -> None:
     for what in ("call and reply, one task", "call and reply, two tasks", "switch, one task",
                  "switch, two tasks", "call and reply, two partitions"):
         assert re.search(rf"ping: {what}: 1000 samples", text), text
+
+
+LONGEST = 3000   # instructions that one entry into the kernel may take
+TICKS_SHIFT = 4  # the emulator's, when it counts: ticks of an instruction
+
+
+def crowd(console: Console) -> None:
+    """Threads that wait for one by the hundred, and as many tasks, keep the kernel at nothing."""
+    console.expect(r"crowd: (\d+) queued and (\d+) called were refused, (\d+) gave up")
+    assert console.groups() == ("180", "180", "180"), console.groups()
+    console.expect("crowd: 100 tasks below one")
+    console.expect(r"longest: exit (\d+)")
+    ways = re.findall(r"longest: ([a-z]+ ?\d*) (\d+)", console.since_last())
+    assert len(ways) > 10, ways
+    too_long = {way: int(ticks) >> TICKS_SHIFT for way, ticks in ways
+                if int(ticks) >> TICKS_SHIFT > LONGEST}
+    assert not too_long, too_long
+    console.expect_off()
 
 
 def ports(console: Console) -> None:

@@ -153,7 +153,6 @@ static void starts_in_long_mode(void **state)
     memset(&vcpu, 0xff, sizeof(vcpu));
     boot_start_state(&vcpu, &entry, 3);
     assert_int_equal(vcpu.dirty, BOOT_STATE);
-    assert_int_equal(vcpu.xcr0, 1);
     assert_int_equal(vcpu.rip, 0x1000200);
     assert_int_equal(vcpu.gpr[GPR_RSI], 0x7000);
     assert_int_equal(vcpu.gpr[GPR_RDI], 3);

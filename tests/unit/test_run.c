@@ -237,7 +237,7 @@ static struct message cpuid_script(enum call call, tsc_time deadline)
     switch (step) {
     case 1:
         assert_int_equal(page.rip, ENTRY);
-        assert_int_equal(page.dirty, BOOT_STATE | STATE_XCR0);
+        assert_int_equal(page.dirty, BOOT_STATE | STATE_RESET);
         page.gpr[GPR_RAX] = 0xffffffff00000000;
         page.gpr[GPR_RBX] = page.gpr[GPR_RCX] = page.gpr[GPR_RDX] = UINT64_MAX;
         page.rflags = 1 << 16 | 2;
@@ -266,7 +266,7 @@ static void answers_cpuid(void **state)
 {
     (void)state;
     assert_int_equal(play(cpuid_script), SCRIPT_DONE);
-    assert_non_null(strstr(output, "vmm: vm0 starts, entry tsc 0x00000000000003e8\r\n"));
+    assert_non_null(strstr(output, "vmm: vm0 starts, entry tsc 0x00000000000003e8, vTLB\r\n"));
     assert_int_equal(vcpu->exits[EXIT_CPUID], 2);
 }
 
@@ -505,7 +505,7 @@ static struct message restart_script(enum call call, tsc_time deadline)
         return message;
     default:
         assert_int_equal(page.rip, ENTRY);
-        assert_int_equal(page.dirty, BOOT_STATE | STATE_XCR0);
+        assert_int_equal(page.dirty, BOOT_STATE | STATE_RESET);
         assert_int_equal(vm.machine.setup.ram.host[ENTRY], 0x0f);
         assert_int_equal(vm.machine.setup.ram.host[0x200000], 0);
         done();

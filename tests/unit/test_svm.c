@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sources: hypervisor/x86/svm/svm_exit.c hypervisor/x86/svm/svm_state.c hypervisor/x86/svm/svm_maps.c hypervisor/x86/svm/svm_vcpu.c hypervisor/virt/exit.c hypervisor/virt/state.c hypervisor/kernel/memory.c */
-/* cflags: -Itests/unit/fake -Ihypervisor/x86/plain */
+/* cflags: -iquote tests/unit/fake -Ihypervisor/x86/plain */
 /* What SVM says, and what may be said to it: exits, state, intercepts, tags. The one instruction
  * of it, VMRUN, is played by svm_run below. */
 #include <setjmp.h>
@@ -52,7 +52,10 @@ static void enter(struct vcpu *vcpu)
     static struct cpu cpu;
     static struct thread a_thread;
 
-    cpu.vcpu = vcpu;
+    if (cpu.vcpu != vcpu) {
+        cpu.vcpu = vcpu;
+        svm_load(vcpu);
+    }
     a_thread.cpu = &cpu;
     a_thread.vcpu = vcpu;
     if (!setjmp(after_run)) {
@@ -60,7 +63,36 @@ static void enter(struct vcpu *vcpu)
     }
 }
 
-struct thread *vcpu_exited(struct vcpu *vcpu, const struct vcpu_exit *exit)
+/* None of the vCPUs here has a vTLB. */
+bool vtlb_page_fault(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+    (void)vcpu;
+    (void)exit;
+    return false;
+}
+
+bool vtlb_invlpg(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+    return vtlb_page_fault(vcpu, exit);
+}
+
+bool vtlb_cr_access(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+    return vtlb_page_fault(vcpu, exit);
+}
+
+void vtlb_forget(struct vcpu *vcpu)
+{
+    (void)vcpu;
+}
+
+void vtlb_set(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer)
+{
+    (void)vcpu;
+    (void)(cr0 | cr3 | cr4 | efer);
+}
+
+struct thread *vcpu_exited(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
     (void)vcpu;
     last_exit = *exit;
@@ -77,7 +109,7 @@ struct thread *ipc_exit(struct thread *vcpu, struct thread *handler)
 
 void vcpu_prepare(struct thread *self)
 {
-    self->vcpu->attention = false;
+    self->vcpu->attention = svm_offer_irq(self->vcpu, false);
 }
 
 static void take_exit(struct vcpu *vcpu, struct vcpu_exit *exit)
@@ -101,6 +133,14 @@ void panic(const char *format, ...)
 void fpu_init(struct fpu *fpu)
 {
     fpu->xcr0 = 1;
+}
+
+static const struct fpu *reset_fpu;
+
+void fpu_reset(struct fpu *fpu, uint64_t dr[4])
+{
+    reset_fpu = fpu;
+    memset(dr, 0, 4 * sizeof(*dr));
 }
 
 void fpu_save(struct fpu *fpu)
@@ -207,7 +247,7 @@ static void test_reasons(void **state)
         {0x08c, EXIT_MONITOR},        {0x08d, EXIT_XSETBV},         {0x08e, EXIT_VIRTUALIZATION},
         {0x07b, EXIT_IO},             {0x07c, EXIT_MSR_READ},       {0x400, EXIT_MEMORY},
         {0x000, EXIT_CR_ACCESS},      {0x01f, EXIT_CR_ACCESS},      {0x020, EXIT_UNKNOWN},
-        {0x03f, EXIT_UNKNOWN},        {0x04e, EXIT_UNKNOWN},        {0x06e, EXIT_UNKNOWN},
+        {0x03f, EXIT_UNKNOWN},        {0x04e, EXIT_PAGE_FAULT}, {0x079, EXIT_INVLPG},        {0x06e, EXIT_UNKNOWN},
         {0x08f, EXIT_UNKNOWN},        {0x403, EXIT_UNKNOWN},
     };
 
@@ -685,6 +725,21 @@ static void test_random_state(void **state)
     assert_true(accepted > 1000);
 }
 
+/* What no group of registers holds goes with a life. */
+static void test_reset(void **state)
+{
+    (void)state;
+    struct vcpu_state in = linux_state();
+
+    svm_of(vcpu)->dr[3] = 0x1000;
+    reset_fpu = NULL;
+    assert_int_equal(svm_state_set(vcpu, &in, STATE_ALL & ~STATE_RESET), STATUS_OK);
+    assert_null(reset_fpu);
+    assert_int_equal(svm_state_set(vcpu, &in, STATE_RESET), STATUS_OK);
+    assert_ptr_equal(reset_fpu, &svm_of(vcpu)->fpu);
+    assert_int_equal(svm_of(vcpu)->dr[3], 0);
+}
+
 /* ---- Intercepts ---------------------------------------------------------------------------- */
 
 static unsigned msr_bits(uint32_t msr)
@@ -786,6 +841,7 @@ static void test_inject(void **state)
 static bool offered(void)
 {
     on_run = note_entry;
+    vcpu->attention = vcpu->irq != 0; /* as an exit leaves it */
     enter(vcpu);
     bool on = (entered.virtual_interrupt & V_IRQ) != 0;
 
@@ -856,6 +912,7 @@ static void test_interrupts_are_noted_when_taken(void **state)
     svm_offer_irq(vcpu, false);
     svm_note_irq(svm_of(vcpu));
     assert_int_equal(vcpu->irq, IRQ_VALID | 0x31);
+    assert_true(vcpu->attention);
     /* Its delivery was interrupted; QEMU calls it an exception. */
     static const uint64_t infos[] = {0x80000331, 0x80000031};
     for (unsigned i = 0; i < 2; i++) {
@@ -1060,6 +1117,7 @@ int main(void)
         TEST(test_bad_state),
         TEST(test_limits),
         TEST(test_random_state),
+        TEST(test_reset),
         TEST(test_msr_map),
         TEST(test_port_map),
         TEST(test_intercepts),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sources: hypervisor/kernel/memory.c hypervisor/kernel/log.c hypervisor/kernel/thread.c hypervisor/kernel/task.c hypervisor/kernel/ending.c hypervisor/kernel/ipc.c hypervisor/kernel/sched.c hypervisor/kernel/timeout.c hypervisor/kernel/window.c hypervisor/kernel/remote.c hypervisor/kernel/map.c hypervisor/kernel/rights.c hypervisor/kernel/irq.c hypervisor/kernel/reclaim.c hypervisor/kernel/syscall.c hypervisor/kernel/console.c hypervisor/virt/virt.c hypervisor/virt/vm.c hypervisor/virt/vcpu.c hypervisor/virt/exit.c hypervisor/lib/string.c hypervisor/lib/format.c tests/unit/fake/arch.c */
+/* sources: hypervisor/kernel/memory.c hypervisor/kernel/log.c hypervisor/kernel/thread.c hypervisor/kernel/task.c hypervisor/kernel/ending.c hypervisor/kernel/ipc.c hypervisor/kernel/sched.c hypervisor/kernel/timeout.c hypervisor/kernel/window.c hypervisor/kernel/remote.c hypervisor/kernel/map.c hypervisor/kernel/rights.c hypervisor/kernel/irq.c hypervisor/kernel/reclaim.c hypervisor/kernel/syscall.c hypervisor/kernel/console.c hypervisor/virt/virt.c hypervisor/virt/vm.c hypervisor/virt/vcpu.c hypervisor/virt/exit.c hypervisor/virt/vtlb.c hypervisor/virt/shadow.c hypervisor/lib/walk.c hypervisor/lib/insn.c hypervisor/lib/string.c hypervisor/lib/format.c tests/unit/fake/arch.c */
 /* cflags: -Itests/unit/fake */
 /* VMs and vCPUs on the fake machine, with a backend that writes down what it is told. */
 #include <setjmp.h>
@@ -89,7 +89,11 @@ static void load_ip(struct vcpu *vcpu)
 
 static void resume(struct thread *self)
 {
-    struct vcpu *vcpu = vcpu_to_enter(self);
+    struct vcpu *vcpu = self->vcpu;
+
+    if (!vcpu_prepared(self)) {
+        vcpu_prepare(self);
+    }
 
     assert_ptr_equal(arch_this_cpu()->vcpu, vcpu);
     if (vcpu->new_ip) {
@@ -223,7 +227,7 @@ static int64_t run(void)
 
 static struct thread *exit_for(enum exit_reason reason)
 {
-    const struct vcpu_exit exit = {.reason = reason, .insn_length = 2};
+    struct vcpu_exit exit = {.reason = reason, .insn_length = 2};
     struct thread *next = vcpu_exited(vcpu, &exit);
 
     return fake_go(cpu, next);

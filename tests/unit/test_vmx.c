@@ -457,19 +457,36 @@ static void test_missing_features_are_named(void **state)
     struct vmx_features features;
     struct vmx_msrs msrs = haswell();
 
-    msrs.secondary &= ~((uint64_t)SECONDARY_UNRESTRICTED << 32);
-    assert_string_equal(vmx_choose(&msrs, &features), "no unrestricted guest");
-    msrs.secondary &= ~((uint64_t)SECONDARY_EPT << 32);
-    assert_string_equal(vmx_choose(&msrs, &features), "no EPT");
+    msrs.pin &= ~((uint64_t)PIN_NMI << 32);
+    assert_string_equal(vmx_choose(&msrs, &features), "no NMI exiting");
     msrs = haswell();
-    msrs.entry &= ~((uint64_t)ENTRY_LOAD_EFER << 32);
-    assert_string_equal(vmx_choose(&msrs, &features), "no EFER load on entry");
-    msrs = haswell();
-    msrs.ept_vpid &= ~(1UL << 6);
-    assert_string_equal(vmx_choose(&msrs, &features), "no EPT with four levels");
-    msrs = haswell();
-    msrs.ept_vpid &= ~(1UL << 20);
-    assert_string_equal(vmx_choose(&msrs, &features), "no INVEPT");
+    msrs.exit &= ~((uint64_t)EXIT_HOST_64 << 32);
+    assert_string_equal(vmx_choose(&msrs, &features), "no 64-bit host");
+}
+
+/* Without any one of these the vTLB takes the place of EPT. */
+static void test_nested_paging_needs_more(void **state)
+{
+    const uint64_t may = 1UL << 32;
+    struct vmx_features features;
+    struct vmx_msrs without[7];
+
+    (void)state;
+    for (unsigned i = 0; i < 7; i++) {
+        without[i] = haswell();
+    }
+    without[1].secondary &= ~(SECONDARY_UNRESTRICTED * may);
+    without[2].secondary &= ~(SECONDARY_EPT * may);
+    without[3].entry &= ~(ENTRY_LOAD_EFER * may);
+    without[4].exit &= ~(EXIT_LOAD_PAT * may);
+    without[5].ept_vpid &= ~(1UL << 6);  /* four levels */
+    without[6].ept_vpid &= ~(1UL << 20); /* INVEPT */
+    for (unsigned i = 0; i < 7; i++) {
+        assert_null(vmx_choose(&without[i], &features));
+        assert_int_equal(features.nested, i == 0);
+        assert_int_equal((features.secondary & SECONDARY_EPT) != 0, i == 0);
+        assert_int_equal((features.secondary & SECONDARY_UNRESTRICTED) != 0, i == 0);
+    }
 }
 
 /* SDM vol 3, 23.7: locked without the bit for VMX outside SMX, nobody can turn it on any more. */
@@ -520,6 +537,7 @@ int main(void)
         cmocka_unit_test(test_interruptibility),
         cmocka_unit_test(test_controls),
         cmocka_unit_test(test_missing_features_are_named),
+        cmocka_unit_test(test_nested_paging_needs_more),
         cmocka_unit_test(test_firmware_can_disable),
         cmocka_unit_test(test_vpid_is_optional),
     };

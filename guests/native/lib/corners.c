@@ -167,9 +167,10 @@ void corners_of_vm(uint64_t memory)
     tally(SYS_VM_UNMAP, sys_vm_unmap(0, PAGE_SIZE));
     tally(SYS_VCPU_CREATE, sys_vcpu_create(VMM_STATE_BASE, 1, &vcpu));
     exhaust();
-    tally(SYS_VM_CREATE, sys_vm_create());
+    tally(SYS_VM_CREATE, sys_vm_create(VM_PAGING_VTLB + 1));
+    tally(SYS_VM_CREATE, sys_vm_create(VM_PAGING_AUTOMATIC));
     release();
-    tally(SYS_VM_CREATE, sys_vm_create());
+    tally(SYS_VM_CREATE, sys_vm_create(VM_PAGING_AUTOMATIC));
     tally(SYS_VM_MAP, sys_vm_map(0, memory, CORNER_PIECE, MEM_READ));
     exhaust();
     tally(SYS_VM_UNMAP, sys_vm_unmap(PAGE_SIZE, PAGE_SIZE));

@@ -4,6 +4,7 @@
  * The system calls as C functions, for σ0, VMMs and native programs. What each does, and its
  * errors, stands in abi/syscall.h; statuses are enum status.
  */
+#include "abi/info.h"
 #include "abi/status.h"
 #include "abi/syscall.h"
 #include "abi/types.h"
@@ -252,9 +253,9 @@ static inline int64_t sys_right_take(task_id child, enum right right, uint32_t f
 
 /* ---- Virtual machines ----------------------------------------------------------------------- */
 
-static inline int64_t sys_vm_create(void)
+static inline int64_t sys_vm_create(enum vm_paging paging)
 {
-    return syscall5(SYS_VM_CREATE, 0, 0, 0, 0, 0, NULL);
+    return syscall5(SYS_VM_CREATE, paging, 0, 0, 0, 0, NULL);
 }
 
 static inline int64_t sys_vm_map(uint64_t gpa, uint64_t from, uint64_t size, unsigned rights)

@@ -12,6 +12,7 @@ void count_report(void)
         [COUNT_rdmsr] = "rdmsr",     [COUNT_vmread] = "vmread",   [COUNT_vmwrite] = "vmwrite",
         [COUNT_vmptrld] = "vmptrld", [COUNT_vmload] = "vmload",   [COUNT_flush] = "flush",
         [COUNT_xsave] = "xsave",     [COUNT_xsetbv] = "xsetbv",
+        [COUNT_fill] = "fill",       [COUNT_load] = "load",
     };
 
     for (unsigned i = 0; i < COUNT_NUMBER; i++) {

@@ -16,6 +16,8 @@ enum count {
     COUNT_flush,    /* INVEPT, INVVPID, flushes asked for by the VMCB, INVLPG */
     COUNT_xsave,    /* XSAVE, XRSTOR and what they fall back to */
     COUNT_xsetbv,
+    COUNT_fill,     /* page faults that the vTLB has entered a translation for */
+    COUNT_load,     /* loads of CR3 by a guest that it has followed */
     COUNT_NUMBER
 };
 

@@ -47,13 +47,10 @@ static const char *svm_probe(uint32_t *caps)
     if (rdmsr_probe(MSR_VM_CR, &vm_cr) && (vm_cr & VM_CR_SVMDIS)) {
         return "SVM is disabled by the firmware (VM_CR.SVMDIS)";
     }
-    if (!(svm.edx & CPUID_SVM_EDX_NP)) {
-        return "this CPU has no nested paging (NPT)";
-    }
     if (svm.ebx < 2) {
         return "this CPU has no address-space identifiers for guests";
     }
-    *caps = VIRT_NESTED_PAGING | VIRT_UNRESTRICTED |
+    *caps = (svm.edx & CPUID_SVM_EDX_NP ? VIRT_NESTED_PAGING | VIRT_UNRESTRICTED : 0) |
             (svm.edx & CPUID_SVM_EDX_NRIP ? (uint32_t)VIRT_INSN_LENGTH : 0);
     return NULL;
 }
@@ -62,8 +59,10 @@ static struct vcpu_limits find_limits(void)
 {
     struct cpuid leaf7 = cpuid_if_present(7, 0);
 
-    return svm_make_limits(cpuid(1, 0).ecx, leaf7.ebx, leaf7.ecx,
+    struct vcpu_limits limits = svm_make_limits(cpuid(1, 0).ecx, leaf7.ebx, leaf7.ecx,
                            cpuid(CPUID_EXTENDED_FEATURES, 0).edx, cpuid(CPUID_WIDTHS, 0).eax);
+    limits.gigabyte_pages = page_largest_host == 2;
+    return limits;
 }
 
 /* What the boot processor finds for all, which is read-only afterwards. */
@@ -117,6 +116,7 @@ const struct virt_ops svm_ops = {
     .cpu_enable = svm_cpu_enable,
     .cpu_disable = svm_cpu_disable,
     .gpa_format = &page_format_npt,
+    .limits = &svm_limits,
     .vcpu_init = svm_vcpu_init,
     .vcpu_destroy = svm_vcpu_destroy,
     .load = svm_load,
@@ -125,7 +125,9 @@ const struct virt_ops svm_ops = {
     .host_event = svm_host_event,
     .state_get = svm_state_get,
     .state_set = svm_state_set,
-    .load_ip = svm_load_ip,
+    .load_ip = svm_step_ip,
     .inject = svm_inject,
     .offer_irq = svm_offer_irq,
+    .flush = svm_flush,
+    .set_cr2 = svm_set_cr2,
 };

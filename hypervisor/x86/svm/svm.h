@@ -56,12 +56,19 @@ void svm_make_maps(void);
 /* svm_state.c */
 void svm_state_get(struct vcpu *vcpu, uint32_t groups);
 enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups);
-void svm_load_ip(struct vcpu *vcpu);
+void svm_load_ip(struct vcpu *vcpu); /* without a trap */
+void svm_step_ip(struct vcpu *vcpu);
+/* Under the vTLB: what the guest believes; the VMCB gets what it runs on. */
+void svm_vtlb_control(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer);
 /* What a guest's state may hold. */
 extern struct vcpu_limits svm_limits;
 /* What CPUID says: leaf 1 ECX, leaf 7 EBX and ECX, leaf 80000001 EDX, leaf 80000008 EAX. */
 struct vcpu_limits svm_make_limits(uint32_t leaf1_ecx, uint32_t leaf7_ebx, uint32_t leaf7_ecx,
                                    uint32_t extended_edx, uint32_t widths);
+void svm_set_cr2(struct vcpu *vcpu, uint64_t address);
+void svm_flush(struct vcpu *vcpu);
+/* Of the guest, which runs on others under the vTLB. */
+#define SVM_VTLB_CR ((1u << 0) | (1u << 3) | (1u << 4))
 /* svm_exit.c */
 void svm_decode_exit(const struct vmcb *vmcb, struct vcpu_exit *exit);
 struct vcpu_event svm_decode_event(uint64_t exit_int_info);
@@ -81,7 +88,7 @@ void svm_note_irq(struct svm_vcpu *svm);
 /* svm_state.c: instruction pointer, and what it takes to fetch the instruction; svm_state_get's
  * frequent parts. */
 #define STATE_FETCH (STATE_CONTROL | STATE_CODE)
-void svm_get_fetch(const struct vmcb *vmcb, struct vcpu_state *state);
+void svm_get_fetch(const struct vcpu *vcpu, const struct vmcb *vmcb, struct vcpu_state *state);
 static inline void svm_get_ip(const struct vmcb *vmcb, struct vcpu_state *state)
 {
     state->rip = vmcb->rip;

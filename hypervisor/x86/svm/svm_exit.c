@@ -110,6 +110,14 @@ void svm_decode_exit(const struct vmcb *vmcb, struct vcpu_exit *exit)
     } else if (code == VMEXIT_MSR) {
         exit->reason = vmcb->exit_info1 & 1 ? EXIT_MSR_WRITE : EXIT_MSR_READ;
         exit->insn_length = insn_length(vmcb);
+    } else if (code == VMEXIT_PAGE_FAULT) {
+        exit->reason = EXIT_PAGE_FAULT;
+        exit->exception.vector = VMEXIT_PAGE_FAULT - VMEXIT_EXCEPTION;
+        exit->exception.error = (uint32_t)vmcb->exit_info1;
+        exit->exception.address = vmcb->exit_info2;
+    } else if (code == VMEXIT_INVLPG) {
+        exit->reason = EXIT_INVLPG;
+        exit->insn_length = insn_length(vmcb);
     } else if (code == VMEXIT_NESTED_FAULT) {
         decode_memory(vmcb, exit);
     } else if (code < VMEXIT_DR0_READ) {
@@ -154,6 +162,9 @@ static void forget_state(struct vcpu *vcpu)
     }
     memory_set(&vmcb->es, 0, sizeof(*vmcb) - offsetof(struct vmcb, es));
     svm_reset_state(vmcb);
+    if (vcpu->vtlb) { /* never without its tables: there are no others in between */
+        svm_vtlb_control(vcpu, vmcb->cr0, 0, vmcb->cr4, 0);
+    }
     vcpu->state->gpr[GPR_RAX] = 0;
     svm_of(vcpu)->generation = 0;
 }
@@ -209,14 +220,14 @@ struct thread *svm_exited(struct svm_vcpu *svm)
     if (__builtin_expect(svm->offered, 0)) {
         svm_note_irq(svm);
     }
-    if (__builtin_expect((vmcb->exit_int_info & EVENT_VALID) || reason == EXIT_NONE, 0)) {
+    if (__builtin_expect((vmcb->exit_int_info & EVENT_VALID) != 0, 0)) {
         return exited_otherwise(svm);
     }
-    const struct exit_rule *rule = &exit_rules[reason];
+    const struct exit_rule *rule = &exit_rules[reason]; /* that of EXIT_NONE has no groups */
     uint32_t length = insn_length(vmcb), groups = rule->groups | (length == 0 ? rule->decode : 0);
 
     if (groups == (STATE_IP | STATE_FETCH)) {
-        svm_get_fetch(vmcb, state);
+        svm_get_fetch(&svm->vcpu, vmcb, state);
     } else if (__builtin_expect(groups != STATE_IP, 0)) {
         return exited_otherwise(svm);
     }

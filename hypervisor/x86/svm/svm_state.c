@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Between the VMCB and the state page; what comes from the VMM is checked first. */
 #include "svm.h"
+#include "virt/vtlb.h"
 
 #include "x86/fpu.h"
 #include "x86/instr.h"
@@ -74,10 +75,38 @@ static void keep_pae(struct vmcb *vmcb)
         (uint16_t)((vmcb->intercept_cr_write & ~INTERCEPT_CR4) | (may_lack ? INTERCEPT_CR4 : 0));
 }
 
+void svm_vtlb_control(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer)
+{
+    struct vmcb *vmcb = svm_of(vcpu)->vmcb;
+
+    vtlb_set(vcpu, cr0, cr3, cr4, efer);
+    vmcb->cr0 = vtlb_real_cr0(cr0);
+    vmcb->cr4 = vtlb_real_cr4(cr0, cr4);
+    vmcb->efer = vtlb_real_efer(vcpu->vtlb) | EFER_SVME;
+}
+
+/* Before the next entry: a fresh identifier. */
+void svm_flush(struct vcpu *vcpu)
+{
+    svm_of(vcpu)->vmcb->cr3 = vcpu->vtlb->root;
+    svm_of(vcpu)->generation = 0;
+}
+
+void svm_set_cr2(struct vcpu *vcpu, uint64_t address)
+{
+    svm_of(vcpu)->vmcb->cr2 = address;
+    __asm__ volatile("mov %0, %%cr2" : : "r"(address)); /* Bochs's VMRUN does not load it */
+}
+
 /* Returns whether translations may have changed with it, as they do where a guest's own MOV or
  * WRMSR would have flushed them (APM vol 2, 15.16). */
-static bool load_control(struct vmcb *vmcb, const struct vcpu_state *in)
+static bool load_control(struct vcpu *vcpu, struct vmcb *vmcb, const struct vcpu_state *in)
 {
+    if (vcpu->vtlb) {
+        vmcb->cr2 = in->cr2;
+        svm_vtlb_control(vcpu, in->cr0, in->cr3, in->cr4, in->efer);
+        return false; /* it sees to that */
+    }
     uint64_t efer = real_efer(in);
     bool changed = vmcb->cr0 != in->cr0 || vmcb->cr3 != in->cr3 || vmcb->cr4 != in->cr4 ||
                    vmcb->efer != efer;
@@ -125,12 +154,11 @@ static void trap_step(struct vcpu *vcpu, uint64_t rip)
     }
 }
 
-static void load_ip(struct vcpu *vcpu, const struct vcpu_state *in)
+void svm_step_ip(struct vcpu *vcpu)
 {
-    if (in->rflags & RFLAGS_TF) {
-        trap_step(vcpu, in->rip);
+    if (vcpu->ip.rflags & RFLAGS_TF) {
+        trap_step(vcpu, vcpu->ip.rip);
     }
-    vcpu->ip = (struct vcpu_ip){in->rip, in->rflags, in->interruptibility};
     svm_load_ip(vcpu);
 }
 
@@ -145,13 +173,14 @@ enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32
         return STATUS_BAD_ARGUMENT;
     }
     if (groups & STATE_IP) {
-        load_ip(vcpu, in);
+        vcpu->ip = (struct vcpu_ip){in->rip, in->rflags, in->interruptibility};
+        svm_step_ip(vcpu);
     }
     if (groups & STATE_RSP) {
         vmcb->rsp = in->gpr[GPR_RSP];
     }
     if (groups & STATE_CONTROL) {
-        changed |= load_control(vmcb, in);
+        changed |= load_control(vcpu, vmcb, in);
     }
     if (groups & STATE_SEGMENTS) {
         load_segments(vmcb, in);
@@ -165,6 +194,9 @@ enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32
     }
     if (groups & STATE_MSRS) {
         changed |= load_msrs(vmcb, in);
+    }
+    if (groups & STATE_RESET) {
+        fpu_reset(&svm->fpu, svm->dr);
     }
     if (groups & STATE_XCR0) {
         fpu_set_xcr0(in->xcr0);
@@ -211,18 +243,27 @@ static void get_msrs(const struct vmcb *vmcb, struct vcpu_state *state)
     state->pat = vmcb->pat;
 }
 
-static void get_control(const struct vmcb *vmcb, struct vcpu_state *state)
+static void get_control(const struct vcpu *vcpu, const struct vmcb *vmcb,
+                        struct vcpu_state *state)
 {
     state->cr0 = vmcb->cr0;
     state->cr2 = vmcb->cr2;
     state->cr3 = vmcb->cr3;
     state->cr4 = vmcb->cr4;
     state->efer = vmcb->efer & ~EFER_SVME;
+    if (__builtin_expect(vcpu->vtlb != NULL, 0)) {
+        const struct walk_registers *guest = &vcpu->vtlb->guest;
+
+        state->cr0 = guest->cr0;
+        state->cr3 = guest->cr3;
+        state->cr4 = guest->cr4;
+        state->efer = guest->efer;
+    }
 }
 
-void svm_get_fetch(const struct vmcb *vmcb, struct vcpu_state *state)
+void svm_get_fetch(const struct vcpu *vcpu, const struct vmcb *vmcb, struct vcpu_state *state)
 {
-    get_control(vmcb, state);
+    get_control(vcpu, vmcb, state);
     get_segment(&vmcb->cs, &state->segment[SEG_CS]);
 }
 
@@ -238,7 +279,7 @@ void svm_state_get(struct vcpu *vcpu, uint32_t groups)
         state->gpr[GPR_RSP] = vmcb->rsp;
     }
     if (groups & STATE_CONTROL) {
-        get_control(vmcb, state);
+        get_control(vcpu, vmcb, state);
     }
     if (groups & STATE_SEGMENTS) {
         get_segments(vmcb, state);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A vCPU: its VMCB, what is switched when it takes the processor, and the way in. */
 #include "svm.h"
+#include "virt/vtlb.h"
 
 #include "count.h"
 #include "kernel/cpu.h"
@@ -46,6 +47,16 @@ static void set_intercepts(struct vmcb *vmcb)
                         INTERCEPT_MWAIT | INTERCEPT_XSETBV | INTERCEPT_RDPRU;
 }
 
+/* The vTLB is asked for whatever concerns translation. */
+static void use_vtlb(struct vcpu *vcpu, struct vmcb *vmcb)
+{
+    vmcb->intercept_exceptions |= INTERCEPT_EXCEPTION_PF;
+    vmcb->intercepts |= INTERCEPT_INVLPG;
+    vmcb->intercept_cr_read = SVM_VTLB_CR;
+    vmcb->intercept_cr_write = SVM_VTLB_CR;
+    svm_vtlb_control(vcpu, vmcb->cr0, 0, vmcb->cr4, 0);
+}
+
 enum status svm_vcpu_init(struct vcpu *vcpu)
 {
     struct svm_vcpu *svm = svm_of(vcpu);
@@ -62,9 +73,13 @@ enum status svm_vcpu_init(struct vcpu *vcpu)
     vmcb->iopm_base = image_physical(svm_port_map);
     vmcb->msrpm_base = image_physical(svm_msr_map);
     vmcb->virtual_interrupt = V_INTR_MASKING;
-    vmcb->nested_control = 1;
-    vmcb->nested_cr3 = vcpu->vm->gpa.root;
     svm_reset_state(vmcb);
+    if (vcpu->vtlb) {
+        use_vtlb(vcpu, vmcb);
+    } else {
+        vmcb->nested_control = 1;
+        vmcb->nested_cr3 = vcpu->vm->gpa.root;
+    }
     return STATUS_OK;
 }
 
@@ -82,6 +97,8 @@ void svm_load(struct vcpu *vcpu)
     svm->cpu = svm_this_cpu();
     svm->host_physical = svm->cpu->host_physical;
     svm->stack = svm->cpu->stack;
+    /* While it has the processor, nobody else begins the identifiers anew. */
+    svm->generation = svm->asid_epoch == svm->cpu->asid_epoch ? svm->generation : 0;
     fpu_load(&svm->fpu);
     debug_registers_load(svm->dr);
 }
@@ -126,29 +143,51 @@ void svm_load_ip(struct vcpu *vcpu)
     vmcb->interrupt_shadow = vcpu->ip.interruptibility & BLOCKED_BY_STI_OR_MOV_SS;
 }
 
-void svm_resume(struct thread *self)
+static inline _Noreturn void enter(struct svm_vcpu *svm)
 {
-    struct vcpu *vcpu = vcpu_to_enter(self);
-    struct svm_vcpu *svm = svm_of(vcpu);
-    uint64_t generation = __atomic_load_n(&vcpu->vm->generation, __ATOMIC_RELAXED);
-
-    if (vcpu->new_ip) {
-        vcpu->new_ip = false;
-        svm_load_ip(vcpu);
-    }
-    svm->vmcb->tlb_control = TLB_KEEP;
-    if (svm->generation != generation || svm->asid_epoch != svm->cpu->asid_epoch) {
-        take_asid(svm, generation);
-    }
-    if (vcpu->irq) {
-        vcpu->attention = svm_offer_irq(vcpu, false); /* it may have become interruptible */
-    }
-    svm->vmcb->rax = vcpu->state->gpr[GPR_RAX];
+    svm->vmcb->rax = svm->vcpu.state->gpr[GPR_RAX];
     COUNT(exit);
     COUNT(vmload);
     COUNT(vmload);
     COUNT(vmload);
     svm_run(svm);
+}
+
+/* What comes before some entries only. */
+static RARE _Noreturn void prepare_and_enter(struct thread *self)
+{
+    vcpu_prepare(self);
+    struct vcpu *vcpu = self->vcpu;
+    struct svm_vcpu *svm = svm_of(vcpu);
+    uint64_t generation = __atomic_load_n(&vcpu->vm->generation, __ATOMIC_RELAXED);
+
+    svm->vmcb->tlb_control = TLB_KEEP;
+    if (svm->generation != generation) {
+        if (vcpu->vtlb) {
+            vtlb_refresh(vcpu, generation);
+        }
+        take_asid(svm, generation);
+    }
+    enter(svm);
+}
+
+void svm_resume(struct thread *self)
+{
+    struct vcpu *vcpu = self->vcpu;
+    struct svm_vcpu *svm = svm_of(vcpu);
+
+    if (__builtin_expect(!vcpu_prepared(self) ||
+                             svm->generation !=
+                                 __atomic_load_n(&vcpu->vm->generation, __ATOMIC_RELAXED),
+                         0)) {
+        prepare_and_enter(self);
+    }
+    if (vcpu->new_ip) {
+        vcpu->new_ip = false;
+        svm_load_ip(vcpu);
+    }
+    svm->vmcb->tlb_control = TLB_KEEP;
+    enter(svm);
 }
 
 /* ---- Events ---------------------------------------------------------------------------------- */
@@ -206,7 +245,7 @@ bool svm_offer_irq(struct vcpu *vcpu, bool busy)
  * An exit that interrupted the delivery has not delivered it, whether or not the processor has
  * cleared V_IRQ: it stands there again. (QEMU tells of it as if it were an exception.)
  */
-void svm_note_irq(struct svm_vcpu *svm)
+RARE void svm_note_irq(struct svm_vcpu *svm)
 {
     struct vmcb *vmcb = svm->vmcb;
     const struct vcpu_event event = svm_decode_event(vmcb->exit_int_info);
@@ -220,4 +259,5 @@ void svm_note_irq(struct svm_vcpu *svm)
         svm->vcpu.irq = 0;
         svm_offer_irq(&svm->vcpu, false);
     }
+    svm->vcpu.attention |= svm->vcpu.irq != 0; /* it may have become interruptible, or not */
 }

@@ -101,6 +101,7 @@ enum vmcb_intercept {
     INTERCEPT_RSM = 1 << 19,
     INTERCEPT_INVD = 1 << 22,
     INTERCEPT_HLT = 1 << 24,
+    INTERCEPT_INVLPG = 1 << 25,
     INTERCEPT_INVLPGA = 1 << 26,
     INTERCEPT_IO = 1 << 27,
     INTERCEPT_MSR = 1 << 28,
@@ -125,6 +126,7 @@ enum vmcb_intercept2 {
 };
 
 #define INTERCEPT_EXCEPTION_DB (1u << 1)
+#define INTERCEPT_EXCEPTION_PF (1u << 14)
 #define INTERCEPT_EXCEPTION_AC (1u << 17)
 #define INTERCEPT_EXCEPTION_MC (1u << 18)
 #define INTERCEPT_CR4 (1u << 4)
@@ -154,6 +156,7 @@ enum vmcb_exit {
     VMEXIT_DR0_READ = 0x020,
     VMEXIT_EXCEPTION = 0x040,
     VMEXIT_DEBUG = 0x041,
+    VMEXIT_PAGE_FAULT = 0x04e,
     VMEXIT_ALIGNMENT_CHECK = 0x051,
     VMEXIT_MACHINE_CHECK = 0x052,
     VMEXIT_INTR = 0x060,
@@ -166,6 +169,7 @@ enum vmcb_exit {
     VMEXIT_RSM = 0x073,
     VMEXIT_INVD = 0x076,
     VMEXIT_HLT = 0x078,
+    VMEXIT_INVLPG = 0x079,
     VMEXIT_INVLPGA = 0x07a,
     VMEXIT_IO = 0x07b,
     VMEXIT_MSR = 0x07c,

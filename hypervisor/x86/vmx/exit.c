@@ -21,6 +21,7 @@ const struct vmx_exit_rule vmx_exit_rules[VMX_EXIT_RULES] = {
     [REASON_GETSEC] = {EXIT_VIRTUALIZATION, READ_LENGTH},
     [REASON_HLT] = {EXIT_HLT, READ_LENGTH},
     [REASON_INVD] = {EXIT_CACHE, READ_LENGTH},
+    [REASON_INVLPG] = {EXIT_INVLPG, READ_QUALIFICATION | READ_LENGTH},
     [REASON_RDPMC] = {EXIT_EXCEPTION, 0}, /* no counters: #GP, as CPUID says */
     [REASON_VMCALL] = {EXIT_HYPERCALL, READ_LENGTH},
     [REASON_VMCLEAR ... REASON_VMXON] = {EXIT_VIRTUALIZATION, READ_LENGTH},
@@ -100,6 +101,9 @@ static void decode_payload(const struct vmx_raw_exit *raw, struct vcpu_exit *exi
         break;
     case REASON_EXCEPTION_OR_NMI:
         decode_exception(raw, exit);
+        break;
+    case REASON_INVLPG:
+        exit->exception.address = raw->qualification;
         break;
     case REASON_RDPMC:
         exit->exception.vector = VECTOR_GENERAL_PROTECTION;

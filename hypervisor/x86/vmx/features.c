@@ -37,28 +37,18 @@ static const struct need processor_needs[] = {
     {PROCESSOR_CR8_STORE, "no CR8-store exiting"},
     {PROCESSOR_IO_BITMAPS, "no I/O bitmaps"},
     {PROCESSOR_MSR_BITMAPS, "no MSR bitmaps"},
-    {PROCESSOR_SECONDARY, "no EPT (no secondary controls at all)"},
     {0, NULL},
 };
-static const struct need secondary_needs[] = {
-    {SECONDARY_EPT, "no EPT"},
-    {SECONDARY_UNRESTRICTED, "no unrestricted guest"},
-    {0, NULL},
-};
+static const struct need no_needs[] = {{0, NULL}};
 static const struct need exit_needs[] = {
     {EXIT_SAVE_DEBUG, "no saving of debug controls on exit"},
     {EXIT_HOST_64, "no 64-bit host"},
     {EXIT_ACKNOWLEDGE, "no acknowledge interrupt on exit"},
-    {EXIT_LOAD_PAT, "no PAT load on exit"},
-    {EXIT_SAVE_EFER, "no EFER save on exit"},
-    {EXIT_LOAD_EFER, "no EFER load on exit"},
     {0, NULL},
 };
 static const struct need entry_needs[] = {
     {ENTRY_LOAD_DEBUG, "no loading of debug controls on entry"},
     {ENTRY_GUEST_64, "no 64-bit guest"},
-    {ENTRY_LOAD_PAT, "no PAT load on entry"},
-    {ENTRY_LOAD_EFER, "no EFER load on entry"},
     {0, NULL},
 };
 
@@ -89,26 +79,31 @@ static const char *choose(uint64_t msr, const struct need *needs, uint32_t wishe
     return NULL;
 }
 
-static const char *choose_ept(uint64_t cap, struct vmx_features *features)
+static bool loads_registers(const struct vmx_features *features)
 {
-    if (!(cap & EPT_WALK_4)) {
-        return "no EPT with four levels";
-    }
-    if (!(cap & EPT_WRITE_BACK)) {
-        return "no EPT structures of write-back memory type";
-    }
-    if (!(cap & EPT_2_MIB)) {
-        return "no EPT with 2 MiB pages";
-    }
-    if (!(cap & EPT_INVEPT) || !(cap & (EPT_INVEPT_SINGLE | EPT_INVEPT_ALL))) {
-        return "no INVEPT";
-    }
+    const uint32_t exit = EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER;
+    const uint32_t entry = ENTRY_LOAD_PAT | ENTRY_LOAD_EFER;
+
+    return (features->exit & exit) == exit && (features->entry & entry) == entry;
+}
+
+/* Nested paging is used if nothing is missing that it takes here: also unrestricted guests, and
+ * EFER and PAT that change with the guest. */
+#define EPT_NEEDS (EPT_WALK_4 | EPT_WRITE_BACK | EPT_2_MIB | EPT_INVEPT)
+static void choose_ept(uint64_t cap, struct vmx_features *features)
+{
+    const uint32_t needs = SECONDARY_EPT | SECONDARY_UNRESTRICTED;
+
     features->invept_single = (cap & EPT_INVEPT_SINGLE) != 0;
     features->invvpid_single = (cap & EPT_INVVPID_SINGLE) != 0;
+    features->nested = (features->secondary & needs) == needs && (cap & EPT_NEEDS) == EPT_NEEDS &&
+                       (cap & (EPT_INVEPT_SINGLE | EPT_INVEPT_ALL)) && loads_registers(features);
+    if (!features->nested) {
+        features->secondary &= ~needs;
+    }
     if (!(cap & EPT_INVVPID) || !(cap & (EPT_INVVPID_SINGLE | EPT_INVVPID_ALL))) {
         features->secondary &= ~SECONDARY_VPID;
     }
-    return NULL;
 }
 
 bool vmx_disabled_by_firmware(uint64_t feature_control)
@@ -129,22 +124,24 @@ const char *vmx_choose(const struct vmx_msrs *msrs, struct vmx_features *feature
     };
     missing = choose(msrs->pin, pin_needs, PIN_VIRTUAL_NMIS, &features->pin);
     if (!missing) {
-        missing = choose(msrs->processor, processor_needs, 0, &features->processor);
+        missing = choose(msrs->processor, processor_needs, PROCESSOR_SECONDARY,
+                         &features->processor);
         features->processor &= ~PROCESSOR_IRQ_WINDOW; /* to be had, but not on now */
     }
     if (!missing) {
-        missing = choose(msrs->secondary, secondary_needs, SECONDARY_VPID | SECONDARY_WBINVD,
+        missing = choose(msrs->secondary, no_needs,
+                         SECONDARY_EPT | SECONDARY_UNRESTRICTED | SECONDARY_VPID | SECONDARY_WBINVD,
                          &features->secondary);
     }
     if (!missing) {
-        missing = choose_ept(msrs->ept_vpid, features);
+        missing = choose(msrs->exit, exit_needs, EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER,
+                         &features->exit);
     }
     if (!missing) {
-        missing = choose(msrs->exit, exit_needs, 0, &features->exit);
-    }
-    if (!missing) {
-        missing = choose(msrs->entry, entry_needs, 0, &features->entry);
+        missing = choose(msrs->entry, entry_needs, ENTRY_LOAD_PAT | ENTRY_LOAD_EFER,
+                         &features->entry);
         features->entry &= ~ENTRY_GUEST_64; /* follows EFER.LMA */
+        choose_ept(msrs->ept_vpid, features);
     }
     return missing;
 }

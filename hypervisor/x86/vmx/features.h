@@ -17,10 +17,12 @@ struct vmx_features {
     uint32_t revision; /* to be written into every VMXON region and VMCS */
     uint32_t pin, processor, secondary, exit, entry;
     uint32_t invept_single, invvpid_single; /* else all contexts at once */
+    uint32_t nested; /* 1: by EPT, with all that takes here */
+    uint32_t reserved;
     uint64_t cr0_fixed1, cr4_fixed1;    /* bits that may be 1 */
     uint64_t cr0_fixed0, cr4_fixed0;    /* bits that must be 1 in VMX operation */
 };
-_Static_assert(sizeof(struct vmx_features) == 8 * 4 + 4 * 8, "no padding");
+_Static_assert(sizeof(struct vmx_features) == 10 * 4 + 4 * 8, "no padding");
 
 /* IA32_FEATURE_CONTROL (SDM vol 3, 23.7). */
 #define FEATURE_CONTROL_LOCKED (1UL << 0)

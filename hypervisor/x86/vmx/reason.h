@@ -13,6 +13,7 @@ enum vmx_reason {
     REASON_GETSEC = 11,
     REASON_HLT = 12,
     REASON_INVD = 13,
+    REASON_INVLPG = 14,
     REASON_RDPMC = 15,
     REASON_VMCALL = 18,
     REASON_VMCLEAR = 19, /* and all others of VMX up to */

@@ -108,8 +108,11 @@ enum vmcs_field {
 /* Primary processor-based controls (24.6.2). */
 #define PROCESSOR_IRQ_WINDOW (1u << 2)
 #define PROCESSOR_HLT (1u << 7)
+#define PROCESSOR_INVLPG (1u << 9)
 #define PROCESSOR_MWAIT (1u << 10)
 #define PROCESSOR_RDPMC (1u << 11)
+#define PROCESSOR_CR3_LOAD (1u << 15)
+#define PROCESSOR_CR3_STORE (1u << 16)
 #define PROCESSOR_CR8_LOAD (1u << 19)
 #define PROCESSOR_CR8_STORE (1u << 20)
 #define PROCESSOR_IO_BITMAPS (1u << 25)

@@ -94,7 +94,9 @@ static const char *vmx_probe(uint32_t *caps)
     const struct vmx_msrs msrs = read_msrs();
     const char *missing = vmx_choose(&msrs, &features);
 
-    *caps = missing ? 0 : VIRT_NESTED_PAGING | VIRT_INSN_LENGTH | VIRT_UNRESTRICTED;
+    *caps = missing           ? 0
+            : features.nested ? VIRT_NESTED_PAGING | VIRT_INSN_LENGTH | VIRT_UNRESTRICTED
+                              : VIRT_INSN_LENGTH;
     return missing;
 }
 
@@ -105,6 +107,7 @@ static void find_limits(void)
     vmx_limits = vmx_make_limits(vmx_features.cr4_fixed0, vmx_features.cr4_fixed1, read_cr4(),
                                  cpuid_if_present(0x80000001, 0).edx & CPUID_EXTENDED_EDX_NX,
                                  cpuid_if_present(0x80000008, 0).eax & 0xff);
+    vmx_limits.may.gigabyte_pages = page_largest_host == 2;
 }
 
 /* What the boot processor finds for all; any other has to be like it. */
@@ -187,6 +190,7 @@ const struct virt_ops vmx_ops = {
     .cpu_enable = vmx_cpu_enable,
     .cpu_disable = vmx_cpu_disable,
     .gpa_format = &page_format_ept,
+    .limits = &vmx_limits.may,
     .vcpu_init = vmx_vcpu_init,
     .vcpu_destroy = vmx_vcpu_destroy,
     .load = vmx_load,
@@ -198,4 +202,6 @@ const struct virt_ops vmx_ops = {
     .load_ip = vmx_load_ip,
     .inject = vmx_inject,
     .offer_irq = vmx_offer_irq,
+    .flush = vmx_flush,
+    .set_cr2 = vmx_set_cr2,
 };

@@ -65,10 +65,12 @@ struct vmx_vcpu {
     uint32_t interruptibility;
     uint64_t rflags;
     uint64_t cr0_shadow, cr4_shadow;
+    uint64_t cr0_mask, cr4_mask; /* bits that are not the guest's */
+    uint32_t secondary;
 
     /* The guest's registers that no VMCS holds, while the processor does not hold them. */
     struct syscall_msrs syscall;
-    uint64_t cstar, kernel_gs_base;
+    uint64_t cstar, kernel_gs_base, pat;
     uint64_t cr2;       /* valid while `away` */
     uint64_t dr[4], dr6;
 
@@ -87,6 +89,8 @@ _Static_assert(sizeof(struct vmx_vcpu) <= PAGE_SIZE, "one frame");
  * #AC. Those it gets back (vmx_exit.c).
  */
 #define VMX_EXCEPTIONS (1u << 1 | 1u << 17 | 1u << 18)
+
+#define VMX_PAGE_FAULT (1u << 14)
 
 static inline struct vmx_vcpu *vmx_of(const struct vcpu *vcpu)
 {
@@ -114,6 +118,8 @@ void vmx_inject(struct vcpu *vcpu, const struct vcpu_event *event);
 bool vmx_offer_irq(struct vcpu *vcpu, bool busy);
 
 /* vmx_state.c */
+void vmx_set_cr2(struct vcpu *vcpu, uint64_t address);
+void vmx_flush(struct vcpu *vcpu);
 void vmx_state_get(struct vcpu *vcpu, uint32_t groups);
 enum status vmx_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32_t groups);
 void vmx_load_ip(struct vcpu *vcpu);

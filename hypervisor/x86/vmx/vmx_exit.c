@@ -119,7 +119,11 @@ static void finish(struct vcpu *vcpu, const struct vmx_raw_exit *raw, struct vcp
         break;
     case EXIT_EXCEPTION:
         correct_nmi_blocking(raw);
-        give_back(vcpu, raw, exit);
+        if (exit->exception.vector == VECTOR_PAGE_FAULT) {
+            exit->reason = EXIT_PAGE_FAULT;
+        } else {
+            give_back(vcpu, raw, exit);
+        }
         break;
     case EXIT_MEMORY:
     case EXIT_TASK_SWITCH:
@@ -155,7 +159,7 @@ static __attribute__((noinline)) void decode_more(struct vcpu *vcpu, uint32_t re
 
 /* Another thread than the vCPU's may run next; if that has ended it is not to be touched, and
  * vmx_unload has seen to it. */
-static RARE struct thread *exited_otherwise(struct vmx_vcpu *vmx, const struct vcpu_exit *exit)
+static struct thread *exited_otherwise(struct vmx_vcpu *vmx, struct vcpu_exit *exit)
 {
     const struct thread *self = vmx->vcpu.thread;
     struct thread *next = vcpu_exited(&vmx->vcpu, exit);
@@ -164,6 +168,17 @@ static RARE struct thread *exited_otherwise(struct vmx_vcpu *vmx, const struct v
         vmx_leave(vmx);
     }
     return next;
+}
+
+static RARE struct thread *exited_rarely(struct vmx_vcpu *vmx, uint32_t reason)
+{
+    struct vcpu_exit exit;
+
+    if (!(reason & REASON_ENTRY_FAILED)) {
+        vmx->launched = 1; /* a refused entry leaves the VMCS "clear" (SDM vol 3, 26.8) */
+    }
+    decode_more(&vmx->vcpu, reason, &exit);
+    return exited_otherwise(vmx, &exit);
 }
 
 /* Instructions are what a guest exits for most. All that need no more than their length are
@@ -175,13 +190,7 @@ struct thread *vmx_exited(struct vmx_vcpu *vmx)
     const struct vmx_exit_rule *rule = vmx_exit_rule(reason);
 
     if (__builtin_expect(rule->reads != READ_LENGTH, 0)) {
-        struct vcpu_exit exit;
-
-        if (!(reason & REASON_ENTRY_FAILED)) {
-            vmx->launched = 1; /* a refused entry leaves the VMCS "clear" (SDM vol 3, 26.8) */
-        }
-        decode_more(&vmx->vcpu, reason, &exit);
-        return exited_otherwise(vmx, &exit);
+        return exited_rarely(vmx, reason);
     }
     uint32_t groups = exit_rules[rule->reason].groups;
 
@@ -198,8 +207,8 @@ struct thread *vmx_exited(struct vmx_vcpu *vmx)
 struct thread *vmx_refused(struct vmx_vcpu *vmx)
 {
     uint32_t error = vmread32(VMCS_INSN_ERROR);
-    const struct vcpu_exit exit = {.reason = EXIT_INVALID_STATE,
-                                   .raw = {REASON_ENTRY_FAILED, error}};
+    struct vcpu_exit exit = {.reason = EXIT_INVALID_STATE,
+                             .raw = {REASON_ENTRY_FAILED, error}};
 
     if (error != ERROR_INVALID_CONTROL) {
         panic("VM entry failed, error %u", error);

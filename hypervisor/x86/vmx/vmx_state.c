@@ -5,6 +5,7 @@
 #include "kernel/log.h"
 #include "x86/fpu.h"
 #include "x86/instr.h"
+#include "virt/vtlb.h"
 #include "x86/vmx/vmx_insn.h"
 
 #define DR7_ONE 0x400UL
@@ -32,12 +33,16 @@ bool vmx_interruptible(const struct vcpu *vcpu)
 
 static void get_control(const struct vmx_vcpu *vmx, struct vcpu_state *state)
 {
-    state->cr0 = vmx_guest_view(vmread(VMCS_GUEST_CR0), vmx->cr0_shadow, CR0_HOST_OWNED);
+    state->cr0 = vmx_guest_view(vmread(VMCS_GUEST_CR0), vmx->cr0_shadow, vmx->cr0_mask);
     state->cr2 = vmx->away ? vmx->cr2 : read_cr2();
     state->cr3 = vmread(VMCS_GUEST_CR3);
-    state->cr4 = vmx_guest_view(vmread(VMCS_GUEST_CR4), vmx->cr4_shadow,
-                                vmx_cr4_mask(&vmx_limits));
-    state->efer = vmread(VMCS_GUEST_EFER);
+    state->cr4 = vmx_guest_view(vmread(VMCS_GUEST_CR4), vmx->cr4_shadow, vmx->cr4_mask);
+    if (vmx->vcpu.vtlb) {
+        state->cr3 = vmx->vcpu.vtlb->guest.cr3;
+        state->efer = vmx->vcpu.vtlb->guest.efer;
+    } else {
+        state->efer = vmread(VMCS_GUEST_EFER);
+    }
 }
 
 static void get_segment(struct vcpu_state *state, unsigned i)
@@ -76,7 +81,7 @@ static void get_msrs(const struct vmx_vcpu *vmx, struct vcpu_state *state)
     state->sysenter_cs = vmread(VMCS_GUEST_SYSENTER_CS);
     state->sysenter_esp = vmread(VMCS_GUEST_SYSENTER_ESP);
     state->sysenter_eip = vmread(VMCS_GUEST_SYSENTER_EIP);
-    state->pat = vmread(VMCS_GUEST_PAT);
+    state->pat = vmx->pat;
 }
 
 static __attribute__((noinline)) void get_others(const struct vmx_vcpu *vmx,
@@ -142,23 +147,47 @@ static RARE void set_ip(struct vmx_vcpu *vmx, uint64_t rip, uint64_t rflags,
     }
 }
 
+void vmx_flush(struct vcpu *vcpu)
+{
+    vmx_of(vcpu)->flush_vpid = true;
+}
+
+void vmx_set_cr2(struct vcpu *vcpu, uint64_t address)
+{
+    struct vmx_vcpu *vmx = vmx_of(vcpu);
+
+    if (!vmx->away) {
+        __asm__ volatile("mov %0, %%cr2" : : "r"(address));
+    }
+    vmx->cr2 = address;
+}
+
 static void set_control(struct vmx_vcpu *vmx, const struct vcpu_state *in)
 {
-    uint64_t efer = vmx_real_efer(in->efer, in->cr0);
-    uint32_t entry = vmx_features.entry | (efer & EFER_LMA ? ENTRY_GUEST_64 : 0u);
+    uint64_t efer = vmx_real_efer(in->efer, in->cr0), cr0 = in->cr0, cr3 = in->cr3, cr4 = in->cr4;
 
-    vmx->uses_syscall = (efer & EFER_SCE) != 0;
+    if (vmx->vcpu.vtlb) {
+        vtlb_set(&vmx->vcpu, cr0, cr3, cr4, efer);
+        cr3 = vmx->vcpu.vtlb->root; /* and whenever it is flushed */
+        cr4 = vtlb_real_cr4(cr0, cr4);
+        cr0 = vtlb_real_cr0(cr0);
+        efer = vtlb_real_efer(vmx->vcpu.vtlb);
+    }
+    /* Where EFER is not loaded, SYSCALL is on at all times. */
+    vmx->uses_syscall = (efer & EFER_SCE) || !(vmx_features.entry & ENTRY_LOAD_EFER);
     vmx->cr0_shadow = in->cr0;
     vmx->cr4_shadow = in->cr4;
-    vmwrite(VMCS_GUEST_CR0, vmx_real_cr0(in->cr0));
+    vmwrite(VMCS_GUEST_CR0, vmx_real_cr0(cr0));
     vmwrite(VMCS_CR0_SHADOW, in->cr0);
-    vmwrite(VMCS_GUEST_CR4, vmx_real_cr4(&vmx_limits, in->cr4));
+    vmwrite(VMCS_GUEST_CR4, vmx_real_cr4(&vmx_limits, cr4));
     vmwrite(VMCS_CR4_SHADOW, in->cr4);
-    vmwrite(VMCS_GUEST_CR3, in->cr3);
-    vmwrite(VMCS_GUEST_EFER, efer);
+    vmwrite(VMCS_GUEST_CR3, cr3);
+    if (vmx_features.entry & ENTRY_LOAD_EFER) {
+        vmwrite(VMCS_GUEST_EFER, efer);
+    }
     /* The hardware keeps this control in step when the guest turns paging on or off by itself
      * (SDM vol 3, 27.2.1), so it may differ from what was written last. */
-    vmwrite(VMCS_ENTRY_CONTROLS, entry);
+    vmwrite(VMCS_ENTRY_CONTROLS, vmx_features.entry | (efer & EFER_LMA ? ENTRY_GUEST_64 : 0u));
     vmx->cr2 = in->cr2;
     vmx->flush_vpid = true;
 }
@@ -194,7 +223,10 @@ static void set_msrs(struct vmx_vcpu *vmx, const struct vcpu_state *in)
     vmwrite(VMCS_GUEST_SYSENTER_CS, in->sysenter_cs);
     vmwrite(VMCS_GUEST_SYSENTER_ESP, in->sysenter_esp);
     vmwrite(VMCS_GUEST_SYSENTER_EIP, in->sysenter_eip);
-    vmwrite(VMCS_GUEST_PAT, in->pat);
+    vmx->pat = in->pat;
+    if (vmx_features.entry & ENTRY_LOAD_PAT) {
+        vmwrite(VMCS_GUEST_PAT, in->pat);
+    }
 }
 
 static RARE void load_others(struct vmx_vcpu *vmx, const struct vcpu_state *in, uint32_t groups)
@@ -216,6 +248,9 @@ static RARE void load_others(struct vmx_vcpu *vmx, const struct vcpu_state *in, 
     }
     if (groups & STATE_MSRS) {
         set_msrs(vmx, in);
+    }
+    if (groups & STATE_RESET) {
+        fpu_reset(&vmx->fpu, vmx->dr);
     }
     if (groups & STATE_XCR0) {
         fpu_set_xcr0(in->xcr0);

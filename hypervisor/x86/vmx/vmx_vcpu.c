@@ -11,6 +11,7 @@
 #include "x86/fpu.h"
 #include "x86/instr.h"
 #include "x86/kernel_space.h"
+#include "virt/vtlb.h"
 #include "x86/vmx/vmx_insn.h"
 
 _Static_assert(GPR_RAX == 0 && GPR_RCX == 1 && GPR_RDX == 2 && GPR_RBX == 3 && GPR_RBP == 5 &&
@@ -108,25 +109,44 @@ static const uint16_t zero_fields[] = {
     VMCS_HOST_SYSENTER_CS, VMCS_HOST_SYSENTER_ESP, VMCS_HOST_SYSENTER_EIP,
 };
 
+/* What the vTLB takes the place of, and what it has to be asked for. */
+static void choose_controls(struct vmx_vcpu *vmx)
+{
+    vmx->processor_controls = vmx_features.processor;
+    vmx->secondary = vmx_features.secondary;
+    vmx->cr0_mask = CR0_HOST_OWNED;
+    vmx->cr4_mask = vmx_cr4_mask(&vmx_limits);
+    if (vmx->vcpu.vtlb) {
+        vmx->processor_controls |= PROCESSOR_INVLPG | PROCESSOR_CR3_LOAD | PROCESSOR_CR3_STORE;
+        vmx->secondary &= ~(SECONDARY_EPT | SECONDARY_UNRESTRICTED);
+        vmx->cr0_mask |= VTLB_CR0;
+        vmx->cr4_mask |= VTLB_CR4_OWNED;
+    }
+}
+
 static void write_controls(struct vmx_vcpu *vmx, const struct vm *vm)
 {
     for (unsigned i = 0; i < sizeof(zero_fields) / sizeof(zero_fields[0]); i++) {
         vmwrite(zero_fields[i], 0);
     }
-    vmx->processor_controls = vmx_features.processor;
+    choose_controls(vmx);
     vmwrite(VMCS_PIN_CONTROLS, vmx_features.pin);
     vmwrite(VMCS_PROCESSOR_CONTROLS, vmx->processor_controls);
-    vmwrite(VMCS_SECONDARY_CONTROLS, vmx_features.secondary);
+    if (vmx->processor_controls & PROCESSOR_SECONDARY) {
+        vmwrite(VMCS_SECONDARY_CONTROLS, vmx->secondary);
+    }
     vmwrite(VMCS_EXIT_CONTROLS, vmx_features.exit);
     vmwrite(VMCS_ENTRY_CONTROLS, vmx_features.entry);
-    vmwrite(VMCS_EXCEPTION_BITMAP, VMX_EXCEPTIONS);
+    vmwrite(VMCS_EXCEPTION_BITMAP, VMX_EXCEPTIONS | (vmx->vcpu.vtlb ? VMX_PAGE_FAULT : 0u));
     vmwrite(VMCS_LINK_POINTER, UINT64_MAX);
     vmwrite(VMCS_IO_BITMAP_A, image_physical(vmx_port_map));
     vmwrite(VMCS_IO_BITMAP_B, image_physical(vmx_port_map));
     vmwrite(VMCS_MSR_BITMAP, image_physical(vmx_msr_map));
-    vmwrite(VMCS_EPT_POINTER, eptp_of(vm));
-    vmwrite(VMCS_CR0_MASK, CR0_HOST_OWNED);
-    vmwrite(VMCS_CR4_MASK, vmx_cr4_mask(&vmx_limits));
+    if (vmx->secondary & SECONDARY_EPT) {
+        vmwrite(VMCS_EPT_POINTER, eptp_of(vm));
+    }
+    vmwrite(VMCS_CR0_MASK, vmx->cr0_mask);
+    vmwrite(VMCS_CR4_MASK, vmx->cr4_mask);
     if (vmx->vpid != 0) {
         vmwrite(VMCS_VPID, vmx->vpid);
     }
@@ -152,7 +172,7 @@ enum status vmx_vcpu_init(struct vcpu *vcpu)
     make_current(cpu, vmx);
     write_controls(vmx, vcpu->vm);
     vmwrite(VMCS_GUEST_RFLAGS, after_reset.rflags);
-    vmx_state_load(vmx, &after_reset, STATE_ALL & ~STATE_XCR0); /* fpu_init's */
+    vmx_state_load(vmx, &after_reset, STATE_XCR0 - 1); /* the rest is fpu_init's */
     put_away(cpu, vmx);
     make_current(cpu, before);
     return STATUS_OK;
@@ -188,8 +208,12 @@ static void write_host_state(struct vmx_vcpu *vmx, struct vmx_cpu *cpu)
     vmwrite(VMCS_HOST_TR_BASE, (uint64_t)arch_this_cpu()->arch.tss);
     vmwrite(VMCS_HOST_GDTR_BASE, cpu->gdtr.base);
     vmwrite(VMCS_HOST_IDTR_BASE, idtr.base);
-    vmwrite(VMCS_HOST_EFER, rdmsr(MSR_EFER));
-    vmwrite(VMCS_HOST_PAT, rdmsr(MSR_PAT));
+    if (vmx_features.exit & EXIT_LOAD_EFER) {
+        vmwrite(VMCS_HOST_EFER, rdmsr(MSR_EFER));
+    }
+    if (vmx_features.exit & EXIT_LOAD_PAT) {
+        vmwrite(VMCS_HOST_PAT, rdmsr(MSR_PAT));
+    }
     vmwrite(VMCS_HOST_RIP, (uint64_t)vmx_exit_entry);
     vmx->stack = arch_this_cpu()->arch.kernel_stack;
     vmwrite(VMCS_HOST_RSP, vmx->stack - 8); /* where vmx_run leaves its argument */
@@ -274,8 +298,14 @@ static void come_back(struct vmx_vcpu *vmx)
 /* ---- Entry -------------------------------------------------------------------------------- */
 
 /* A changed guest-physical space (SDM vol 3, 28.4.3.3: combined mappings go as well). */
-static RARE void flush_guest_physical(struct vm *vm, unsigned cpu, uint64_t generation)
+static RARE void flush_guest_physical(struct vcpu *vcpu, unsigned cpu, uint64_t generation)
 {
+    struct vm *vm = vcpu->vm;
+
+    if (vcpu->vtlb) { /* here with every entry: each vCPU has its own */
+        vtlb_refresh(vcpu, generation);
+        return;
+    }
     invept(vmx_features.invept_single ? INVALIDATE_SINGLE_CONTEXT : INVALIDATE_ALL_CONTEXTS,
            eptp_of(vm));
     vm->flushed[cpu] = generation;
@@ -285,36 +315,54 @@ static RARE void flush_guest_physical(struct vm *vm, unsigned cpu, uint64_t gene
 static RARE void flush_linear(struct vmx_vcpu *vmx)
 {
     vmx->flush_vpid = false;
+    if (vmx->vcpu.vtlb) {
+        vmwrite(VMCS_GUEST_CR3, vmx->vcpu.vtlb->root);
+    }
     if (vmx->vpid != 0) {
         invvpid(vmx_features.invvpid_single ? INVALIDATE_SINGLE_CONTEXT : INVALIDATE_ALL_CONTEXTS,
                 vmx->vpid);
     }
 }
 
+/* What comes before some entries only. */
+static RARE void prepare(struct thread *self)
+{
+    vcpu_prepare(self);
+    struct vcpu *vcpu = self->vcpu;
+    struct vmx_vcpu *vmx = vmx_of(vcpu);
+    uint64_t root = self->cpu->arch.root;
+    uint64_t generation = __atomic_load_n(&vcpu->vm->generation, __ATOMIC_RELAXED);
+
+    if (vmx->host_cr3 != root) {
+        vmx->host_cr3 = root;
+        vmwrite(VMCS_HOST_CR3, root);
+    }
+    if (vcpu->vm->flushed[vmx->cpu->id] != generation) {
+        flush_guest_physical(vcpu, vmx->cpu->id, generation);
+    }
+    if (vmx->flush_vpid) {
+        flush_linear(vmx);
+    }
+}
+
 void vmx_resume(struct thread *self)
 {
-    struct vcpu *vcpu = vcpu_to_enter(self);
+    struct vcpu *vcpu = self->vcpu;
     struct vmx_vcpu *vmx = vmx_of(vcpu);
-    struct vm *vm = vcpu->vm;
-    uint64_t root = self->cpu->arch.root;
-    uint64_t generation = __atomic_load_n(&vm->generation, __ATOMIC_RELAXED);
 
+    if (__builtin_expect(!vcpu_prepared(self) || vmx->host_cr3 != self->cpu->arch.root ||
+                             vmx->flush_vpid ||
+                             vcpu->vm->flushed[vmx->cpu->id] !=
+                                 __atomic_load_n(&vcpu->vm->generation, __ATOMIC_RELAXED),
+                         0)) {
+        prepare(self);
+    }
     if (vcpu->new_ip) {
         vcpu->new_ip = false;
         vmx_load_ip(vcpu);
     }
     if (vmx->away) {
         come_back(vmx);
-    }
-    if (vmx->host_cr3 != root) {
-        vmx->host_cr3 = root;
-        vmwrite(VMCS_HOST_CR3, root);
-    }
-    if (vm->flushed[vmx->cpu->id] != generation) {
-        flush_guest_physical(vm, vmx->cpu->id, generation);
-    }
-    if (vmx->flush_vpid) {
-        flush_linear(vmx);
     }
     vmx->ip_known = false;
     COUNT(exit);

@@ -17,14 +17,15 @@ BACKENDS = ("svm", "vmx")
 _KERNEL_PORTS = ((0x20, 2), (0x40, 4), (0x60, 2), (0x64, 1), (0x70, 2), (0xa0, 2), (0x3b0, 48),
                  (0x4d0, 2), (0xcf8, 8))
 
-# The emulators' CPU models: with all that a backend needs, and without. Nested paging and
-# unrestricted guests are needed.
-BOCHS_SVM = ("phenom_8650_toliman", "zambezi", "trinity_apu", "ryzen")
-BOCHS_VMX = ("corei5_arrandale_m520", "corei7_sandy_bridge_2600k", "corei7_ivy_bridge_3770k",
+# The emulators' CPU models: what they have of it all.
+BOCHS_NO_NESTED = ("turion64_tyler", "core2_penryn_t9600", "corei5_lynnfield_750")
+BOCHS_SVM = ("turion64_tyler", "phenom_8650_toliman", "zambezi", "trinity_apu", "ryzen")
+BOCHS_VMX = ("core2_penryn_t9600", "corei5_lynnfield_750",
+             "corei5_arrandale_m520", "corei7_sandy_bridge_2600k", "corei7_ivy_bridge_3770k",
              "corei7_haswell_4770", "broadwell_ult", "corei7_skylake_x", "corei3_cnl",
              "corei7_icelake_u", "tigerlake")
-BOCHS_NEITHER = ("bx_generic", "athlon64_clawhammer", "athlon64_venice", "turion64_tyler",
-                 "p4_prescott_celeron_336", "core2_penryn_t9600", "corei5_lynnfield_750")
+BOCHS_NEITHER = ("bx_generic", "athlon64_clawhammer", "athlon64_venice",
+                 "p4_prescott_celeron_336")
 QEMU_SVM = re.compile(r"max|phenom(-v1)?|EPYC(-.*)?|Dhyana(-.*)?")
 QEMU_NEITHER = re.compile(
     r"qemu64(-v1)?|Opteron_G[1-5](-v1)?|Broadwell.*|Cascadelake-Server.*|Conroe.*|Cooperlake.*|"
@@ -88,6 +89,10 @@ def emulator_known(look: Look) -> Iterator[Problem]:
                            "EMULATOR_QEMU", EMULATOR_QEMU="y")
 
 
+def _is_off(flag: str, flags: str) -> bool:
+    return re.search(rf"(^|,)(-{flag}|{flag}=off)(,|$)", flags) is not None
+
+
 def _backend_of(look: Look) -> str | None:
     """The backend that the emulated CPU has; "" for none, None for a CPU that nobody knows."""
     name, _, flags = look.model.emulator.cpu.partition(",")
@@ -95,8 +100,7 @@ def _backend_of(look: Look) -> str | None:
         return "svm" if name in BOCHS_SVM else "vmx" if name in BOCHS_VMX else \
             "" if name in BOCHS_NEITHER else None
     if QEMU_SVM.fullmatch(name):
-        without = re.search(r"(^|,)(-(svm|npt)|(svm|npt)=off)(,|$)", flags)
-        return "" if without else "svm"
+        return "" if _is_off("svm", flags) else "svm"
     return "" if QEMU_NEITHER.fullmatch(name) else None
 
 
@@ -119,7 +123,7 @@ def cpu_backend(look: Look) -> Iterator[Problem]:
     name = look.model.emulator.name
     symbol = f"EMULATOR_{name.upper()}_CPU"
     what = f"the emulated CPU has {backend.upper()} only" if backend else \
-        "the emulated CPU has neither SVM with nested paging nor VMX with EPT"
+        "the emulated CPU has neither SVM nor VMX"
     if name == "bochs":
         good = {symbol: quoted("corei7_haswell_4770" if "vmx" in look.model.backends
                                else "zambezi")}
@@ -183,7 +187,6 @@ def board_serial(look: Look) -> Iterator[Problem]:
                               {"CONSOLE_SERIAL": "n"}))
 
 
-_NEEDS = {"svm": ("svm", "npt"), "vmx": ("vmx", "ept", "unrestricted_guest")}
 
 
 @check("BRD-014", "The kernel refuses to start where it has virtual machines and none of its "
@@ -191,7 +194,7 @@ _NEEDS = {"svm": ("svm", "npt"), "vmx": ("vmx", "ept", "unrestricted_guest")}
 def board_backend(look: Look) -> Iterator[Problem]:
     cpu, backends = look.model.board.cpu, look.model.backends
     can = [backend for backend in BACKENDS
-           if not any(cpu.has(feature) == "no" for feature in _NEEDS[backend])]
+           if cpu.has(backend) != "no"]
     if look.model.vms and backends and not set(backends) & set(can):
         yield look.problem("the board's CPU has no " + " and no ".join(
             backend.upper() for backend in backends), boards.symbol(look.config), "SVM", "VMX",
@@ -213,3 +216,29 @@ def board_emulator(look: Look) -> Iterator[Problem]:
         symbol = f"EMULATOR_{machine.emulator.upper()}"
         yield look.problem(f"the board is {machine.emulator}'s machine, and `make run` would start "
                            f"{name}", boards.symbol(look.config), symbol, **{symbol: "y"})
+
+
+_NESTED = {"svm": ("npt",), "vmx": ("ept", "unrestricted_guest")}
+
+
+def _lacks_nested(look: Look) -> bool:
+    """The emulated CPU is known not to have it, or the board's, whichever backend it is."""
+    name, _, flags = look.model.emulator.cpu.partition(",")
+    emulated = name in BOCHS_NO_NESTED if look.model.emulator.name == "bochs" else \
+        _is_off("npt", flags)
+    cpu = look.model.board.cpu
+    return emulated or all(cpu.has(backend) == "no" or any(cpu.has(feature) == "no"
+                                                           for feature in _NESTED[backend])
+                           for backend in BACKENDS)
+
+
+@check("BRD-017", "A VM that insists on nested paging does not start where the CPU has none; with "
+       "the automatic choice it gets the vTLB there.")
+def nested_paging(look: Look) -> Iterator[Problem]:
+    for partition in look.model.vms:
+        if partition.vm and partition.vm.paging == "nested" and _lacks_nested(look):
+            symbol = partition.prefix + "PAGING_NESTED"
+            yield look.problem(f"{partition.name} insists on nested paging, which the CPU has not",
+                               symbol, f"EMULATOR_{look.model.emulator.name.upper()}_CPU",
+                               boards.symbol(look.config),
+                               **{partition.prefix + "PAGING_AUTOMATIC": "y"})

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from hecht import slots
 from hecht.checks.core import Look, check
 from hecht.errors import Problem
-from hecht.model import (MIB, PAGE, PORT_OWN, PROGRAM_OWN, SIGMA0_OWN, VCPU_OWN, VM_OWN, Channel,
-                         Partition)
+from hecht.model import (MIB, PAGE, PORT_OWN, PROGRAM_OWN, SIGMA0_OWN, VCPU_OWN, VM_OWN, VTLB_OWN,
+                         Channel, Partition)
 
 KERNEL_MIB = (4, 1024)
 BACKENDS = ("svm", "vmx")
@@ -142,7 +142,9 @@ def _needs(look: Look, partition: Partition) -> int:
     pages = sum(_end_pages(partition, channel) for channel in ends) + (PORT_OWN if ends else 0)
     if partition.vm:
         modules = (partition.memory + (1 << 22) - 1 >> 22) + 8
+        vtlb = not look.config.is_on(partition.prefix + "PAGING_NESTED")
         return pages + 2 * _table_pages(partition.memory) + modules + VM_OWN \
+            + VTLB_OWN * (len(partition.processors) if vtlb else 0) \
             + VCPU_OWN * (len(partition.processors) - 1 if partition.processors else 0)
     extra = look.config.text(partition.prefix + "KERNEL_EXTRA_KIB")
     return pages + PROGRAM_OWN + _table_pages(partition.memory) + int(extra or "0") // 4

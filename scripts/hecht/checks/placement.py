@@ -13,7 +13,7 @@ from hecht.checks.consistency import differs
 from hecht.checks.core import Look, check
 from hecht.errors import Problem
 from hecht.model import (IO_PORTS, IRQ_LINES, LARGE_PAGE, MIB, PAGE, PORT_OWN, PROGRAM_OWN,
-                         VCPU_OWN, VM_OWN, Channel, Partition)
+                         VCPU_OWN, VTLB_OWN, VM_OWN, Channel, Partition)
 
 _ANEW = "make the model anew: scripts/generate"
 _KERNEL_END = 4 << 30
@@ -184,6 +184,8 @@ def _quota(look: Look, partition: Partition) -> list[tuple[str, int]]:
                  ("tables of the RAM in the VMM", _mapped(size)),
                  ("tables of the RAM in the guest", _mapped(size)),
                  ("tables of the boot modules", (size + 4 * MIB - 1) // (4 * MIB) + 8)]
+        if not look.config.is_on(partition.prefix + "PAGING_NESTED"):
+            found.append(("vTLBs of its vCPUs", VTLB_OWN * len(partition.processors)))
         if len(partition.processors) > 1:
             found.append(("further vCPUs", VCPU_OWN * (len(partition.processors) - 1)))
     else:

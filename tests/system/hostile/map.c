@@ -31,8 +31,8 @@ void user_main(uint64_t argument)
 
     (void)argument;
     expect("vCPU without a VM", sys_vcpu_create(VMM_STATE_BASE, 1, &vcpu), STATUS_BAD_ID);
-    expect("VM", sys_vm_create(), STATUS_OK);
-    expect("second VM", sys_vm_create(), STATUS_EXISTS);
+    expect("VM", sys_vm_create(VM_PAGING_AUTOMATIC), STATUS_OK);
+    expect("second VM", sys_vm_create(VM_PAGING_AUTOMATIC), STATUS_EXISTS);
     expect("page it does not hold", sys_vm_map(0, 0x7000000000UL, PAGE_SIZE, MEM_READ),
            STATUS_NOT_MAPPED);
     expect("kernel's address", sys_vm_map(0, 0xffffffff80200000UL, PAGE_SIZE, MEM_READ),

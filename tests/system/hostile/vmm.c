@@ -9,7 +9,7 @@
  *   calls=N   40000
  *   life=N    calls in one life; 5000
  *   seed=N    1
- *   calm, tame: as in guest_state.h
+ *   calm, tame: as in guests/native/lib/guest_state.h
  */
 #include "abi/vcpu.h"
 #include "arguments.h"
@@ -253,7 +253,9 @@ static void recall(void)
 
 static void create_vm(void)
 {
-    int64_t status = sys_vm_create();
+    bool vtlb = once_in(2) && !argument_given("tame"); /* in real mode, which it does not do */
+    uint64_t paging = once_in(8) ? wild() : vtlb ? VM_PAGING_VTLB : VM_PAGING_AUTOMATIC;
+    int64_t status = sys_vm_create((enum vm_paging)paging);
 
     tally(SYS_VM_CREATE, status);
     if (status == STATUS_OK) {

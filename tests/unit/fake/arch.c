@@ -55,12 +55,15 @@ struct kernel_config fake_config = {
 };
 extern const struct kernel_config kernel_config __attribute__((alias("fake_config")));
 
+static bool notified_itself;
+
 /* ---- arch.h -------------------------------------------------------------------------------- */
 
-void arch_activate(struct cpu *cpu, struct thread *next)
+struct thread *arch_activate(struct cpu *cpu, struct thread *next)
 {
     cpu->current = next;
     cpu->arch.root = next->task ? next->task->space.root : 0;
+    return next;
 }
 
 void arch_resume_user(struct thread *thread)
@@ -81,8 +84,18 @@ void arch_wait_for_interrupt(void)
     abort();
 }
 
+/* What a processor asked itself for is taken as soon as it leaves the kernel. */
+static void take_own(struct cpu *cpu)
+{
+    while (notified_itself) {
+        notified_itself = false;
+        kernel_notified(cpu);
+    }
+}
+
 void arch_take_interrupts(void)
 {
+    take_own(fake_cpu);
 }
 
 void arch_thread_init(struct arch_thread *thread, struct cpu *cpu, uint64_t entry, uint64_t stack,
@@ -122,11 +135,19 @@ void arch_notify(struct cpu *cpu)
 {
     struct cpu *self = fake_cpu;
 
-    assert_ptr_not_equal(cpu, self);
+    if (cpu == self) {
+        notified_itself = true;
+        return;
+    }
+    bool before = notified_itself;
+
+    notified_itself = false;
     fake_cpu = cpu;
     struct thread *current = cpu->current;
 
     kernel_notified(cpu);
+    take_own(cpu);
+    notified_itself = before;
     arch_activate(cpu, current == cpu->idle ? thread_next(cpu) : kernel_preempted(current));
     fake_cpu = self;
 }
@@ -430,6 +451,7 @@ struct thread *fake_call(struct thread *self, enum syscall number, uint64_t a0, 
     do {
         again = false;
         next = kernel_syscall(self);
+        take_own(self->cpu);
     } while (again && next == self);
     return fake_go(self->cpu, next);
 }

@@ -1,0 +1,659 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "virt/shadow.h"
+
+#include "kernel/log.h"
+#include "kernel/memory.h"
+#include "lib/string.h"
+
+#define ENTRY_PRESENT (1UL << 0)
+#define ENTRY_DIRTY (1UL << 6)
+#define ENTRY_LARGE (1UL << 7)
+#define ENTRY_GLOBAL (1UL << 8)
+#define ADDRESS 0x000ffffffffff000UL
+#define ADDRESS_4M 0xffc00000UL
+#define PAE_ROOTS 4
+#define CHECK_WORDS 8
+#define LEVEL_LARGE 1 /* where 2 MiB pages stand */
+#define LARGE_SIZE (1UL << 21)
+#define TABLES_PER_STEP 2
+/* Instructions, about: of a table, of 64 entries in it that may be present or not, of those to look
+ * at, of each, of dropping it, and with what it leads to; and for dropping at a time. */
+#define COST_TABLE 30u
+#define COST_PRESENT 600u
+#define COST_WORD 20u
+#define COST_ENTRY 20u
+#define COST_DROP 80u
+#define COST_LINK 300u
+#define COST_MOST 800u
+
+/*
+ * A table's key: the address of the guest's, or, where a page of the guest's is put together out of
+ * smaller ones, that of the part's first byte; and below it what else tells tables apart.
+ */
+#define KEY_VALID (1UL << 0)
+#define KEY_LEVEL(level) ((uint64_t)(level) << 1)
+#define KEY_PART(part) ((uint64_t)(part) << 3) /* 32-bit tables: which 512 of its entries */
+#define KEY_WRITE (1UL << 5)                   /* the rights of the entries above */
+#define KEY_USER (1UL << 6)
+#define KEY_FETCH (1UL << 7)
+#define KEY_RIGHTS (KEY_WRITE | KEY_USER | KEY_FETCH)
+#define KEY_PIECES (1UL << 8)                  /* of one page, */
+#define KEY_DIRTY (1UL << 9)                   /* which is dirty */
+
+static unsigned level_of(const struct shadow *shadow)
+{
+    return shadow->key >> 1 & 3;
+}
+
+static bool in_pieces(const struct shadow *shadow)
+{
+    return (shadow->key & KEY_PIECES) != 0;
+}
+
+/* With three levels the first table is not made of the guest's entry by entry: they are loaded
+ * together, or are our own. */
+static bool is_short_root(const struct shadows *all, const struct shadow *shadow)
+{
+    return all->mode != SHADOW_LONG && level_of(shadow) == 2;
+}
+
+static uint64_t rights_of(uint64_t entry)
+{
+    return (entry & 6) << 4 | (~entry >> 63) << 7;
+}
+_Static_assert(SHADOW_WRITE << 4 == KEY_WRITE && SHADOW_USER << 4 == KEY_USER, "SDM vol 3, 4.5");
+
+static bool is_large(const struct shadows *all, unsigned level, uint64_t entry)
+{
+    return (entry & ENTRY_LARGE) && (all->mode == SHADOW_LONG || level == LEVEL_LARGE) &&
+           (all->mode != SHADOW_32 || all->large_4m);
+}
+
+/* The key of the table that entry `i` of `shadow` leads to, if the guest's entry is `source`. */
+static uint64_t child_key(const struct shadows *all, const struct shadow *shadow, unsigned i,
+                          uint64_t source)
+{
+    unsigned level = level_of(shadow);
+    uint64_t base = shadow->key & ADDRESS, size = 1UL << SHADOW_SHIFT(level);
+    uint64_t rights = shadow->key & KEY_RIGHTS, key = KEY_VALID | KEY_LEVEL(level - 1);
+
+    if (in_pieces(shadow)) {
+        return key | (shadow->key & (KEY_RIGHTS | KEY_PIECES | KEY_DIRTY)) | (base + i * size);
+    }
+    if (is_short_root(all, shadow)) { /* PAE's first entries hold no rights */
+        return key | rights |
+               (all->mode == SHADOW_32 ? base | KEY_PART(i) : source & ADDRESS);
+    }
+    rights &= rights_of(source);
+    if (!is_large(all, level, source)) {
+        return key | rights | (source & ADDRESS) | (all->mode == SHADOW_32 ? KEY_PART(i & 1) : 0);
+    }
+    base = all->mode == SHADOW_32 ? (source >> 13 & 0xff) << 32 | (source & ADDRESS_4M) |
+                                        (i & 1) * LARGE_SIZE
+                                  : source & ADDRESS & ~(size - 1);
+    return key | rights | KEY_PIECES | (source & ENTRY_DIRTY ? KEY_DIRTY : 0) | base;
+}
+
+/* Where the guest's table is; 0: it is none. The guest-physical space does not change as long as the
+ * tables are kept. */
+static phys_addr guest_physical(const struct shadows *all, uint64_t key)
+{
+    struct mapping mapping;
+    bool none = (key & KEY_PIECES) || (all->mode != SHADOW_LONG && (key >> 1 & 3) == 2);
+
+    return !none && arch_space_lookup(all->gpa, key & ADDRESS, &mapping) &&
+                   (mapping.rights & MEM_READ)
+               ? mapping.physical
+               : 0;
+}
+
+/* ---- The tables there are --------------------------------------------------------------------- */
+
+#define SET_WORDS (SHADOW_MAX / 64)
+
+static bool has(const struct shadow_set *set, unsigned n)
+{
+    return set->word[n / 64] >> n % 64 & 1;
+}
+
+static void include(struct shadow_set *set, unsigned n)
+{
+    set->word[n / 64] |= 1UL << n % 64;
+}
+
+static void exclude(struct shadow_set *set, unsigned n)
+{
+    set->word[n / 64] &= ~(1UL << n % 64);
+}
+
+/* For each number in the set. */
+#define EACH_OF(set, n)                                                                            \
+    for (unsigned n = 0, w_##n = 0; w_##n < SET_WORDS; w_##n++)                                    \
+        for (uint64_t b_##n = (set).word[w_##n];                                                   \
+             b_##n != 0 && (n = w_##n * 64 + (unsigned)__builtin_ctzl(b_##n), true);               \
+             b_##n &= b_##n - 1)
+
+static struct shadow *number(const struct shadows *all, unsigned n)
+{
+    return &all->block[n / SHADOWS_PER_FRAME][n % SHADOWS_PER_FRAME];
+}
+
+static unsigned bucket_of(uint64_t key)
+{
+    return (key >> 3 ^ key >> 12 ^ key >> 20) & 255;
+}
+
+static struct shadow *find(const struct shadows *all, uint64_t key)
+{
+    for (unsigned n = all->bucket[bucket_of(key)]; n != 0;) {
+        struct shadow *shadow = number(all, n - 1);
+
+        if (shadow->key == key) {
+            return shadow;
+        }
+        n = shadow->next;
+    }
+    return NULL;
+}
+
+static void grow(struct shadows *all)
+{
+    unsigned block = all->held / SHADOWS_PER_FRAME;
+
+    if (!all->block[block]) {
+        all->block[block] = frame_alloc(all->quota);
+    }
+    struct shadow *shadow = number(all, all->held++);
+
+    shadow->table = frame_alloc(all->quota);
+    shadow->source = frame_alloc(all->quota);
+}
+
+static void add(struct shadow_set *to, const struct shadow_set *set)
+{
+    for (unsigned w = 0; w < SET_WORDS; w++) {
+        to->word[w] |= set->word[w];
+    }
+}
+
+static void remove_from_bucket(struct shadows *all, unsigned n)
+{
+    uint8_t *link = &all->bucket[bucket_of(number(all, n)->key)];
+
+    while (*link != n + 1) {
+        link = &number(all, *link - 1u)->next;
+    }
+    *link = number(all, n)->next;
+}
+
+/*
+ * The process that has not run for the longest time gives up all tables that are its alone. Their
+ * entries lead to no others, and no other's lead to them: whatever leads to a table has it below.
+ */
+static bool give_up(struct shadows *all)
+{
+    struct shadow *oldest = NULL;
+    struct shadow_set others = {0};
+
+    EACH_OF (all->roots, n) {
+        struct shadow *root = number(all, n);
+
+        if (root->checked != all->now && (!oldest || root->checked < oldest->checked)) {
+            oldest = root;
+        }
+    }
+    if (!oldest) {
+        return false;
+    }
+    exclude(&all->roots, oldest->number);
+    EACH_OF (all->roots, n) {
+        add(&others, &number(all, n)->below);
+    }
+    EACH_OF (oldest->below, n) {
+        if (!has(&others, n)) {
+            remove_from_bucket(all, n);
+            exclude(&all->used, n);
+        }
+    }
+    return true;
+}
+
+static unsigned free_number(const struct shadows *all)
+{
+    for (unsigned w = 0; w < SET_WORDS; w++) {
+        if (~all->used.word[w]) {
+            unsigned n = w * 64 + (unsigned)__builtin_ctzl(~all->used.word[w]);
+
+            return n < all->held ? n : SHADOW_MAX;
+        }
+    }
+    return SHADOW_MAX;
+}
+
+/* An empty one; NULL: one process uses all that there are. */
+static struct shadow *take(struct shadows *all, uint64_t key)
+{
+    unsigned n = free_number(all);
+
+    if (n == SHADOW_MAX && all->held < SHADOW_MAX && quota_allows(all->quota, 3)) {
+        n = all->held;
+        grow(all);
+    }
+    if (n == SHADOW_MAX && give_up(all)) {
+        n = free_number(all);
+    }
+    if (n == SHADOW_MAX) {
+        return NULL;
+    }
+    struct shadow *shadow = number(all, n);
+    uint8_t *bucket = &all->bucket[bucket_of(key)];
+
+    memory_set(shadow->table, 0, PAGE_SIZE);
+    *shadow = (struct shadow){.key = key,
+                              .table = shadow->table,
+                              .source = shadow->source,
+                              .guest = guest_physical(all, key),
+                              .checked = all->now,
+                              .number = (uint8_t)n,
+                              .next = *bucket};
+    include(&shadow->below, n);
+    include(&all->used, n);
+    if (level_of(shadow) == (all->mode == SHADOW_LONG ? 3 : 2)) {
+        include(&all->roots, n);
+    }
+    *bucket = (uint8_t)(n + 1);
+    return shadow;
+}
+
+static struct shadow *find_or_take(struct shadows *all, uint64_t key)
+{
+    struct shadow *shadow = find(all, key);
+
+    return shadow ? shadow : take(all, key);
+}
+
+void shadow_create(struct shadows *all)
+{
+    while (all->held < SHADOW_MIN) {
+        grow(all);
+    }
+}
+
+bool shadow_destroy(struct shadows *all)
+{
+    for (unsigned n = 0; n < TABLES_PER_STEP && all->held > 0; n++) {
+        struct shadow *shadow = number(all, --all->held);
+
+        if (shadow->key != 0) {
+            frame_free(all->quota, shadow->table);
+            frame_free(all->quota, shadow->source);
+        } else { /* never used */
+            frame_free_zero(all->quota, shadow->table);
+            frame_free_zero(all->quota, shadow->source);
+        }
+        if (all->held % SHADOWS_PER_FRAME == 0) {
+            frame_free(all->quota, all->block[all->held / SHADOWS_PER_FRAME]);
+        }
+    }
+    return all->held == 0;
+}
+
+void shadow_forget(struct shadows *all)
+{
+    all->used = all->roots = (struct shadow_set){0};
+    all->at = NULL;
+    memory_set(all->bucket, 0, sizeof(all->bucket));
+}
+
+/* ---- Entries ---------------------------------------------------------------------------------- */
+
+static void set_check(struct shadow *shadow, unsigned i, bool value)
+{
+    uint64_t bit = 1UL << i % 64, *word = &shadow->check[i / 64];
+
+    *word = value ? *word | bit : *word & ~bit;
+}
+
+static bool is_link(const struct shadow *shadow, uint64_t entry)
+{
+    return level_of(shadow) > 0 && !(entry & SHADOW_LARGE);
+}
+
+/* What the entry led to is out of the processor's reach now, unless there is another way, and
+ * INVLPG does not find it: it is to be looked at again. */
+static void drop(struct shadows *all, struct shadow *shadow, unsigned i)
+{
+    if (is_link(shadow, shadow->table[i])) {
+        EACH_OF (find(all, child_key(all, shadow, i, shadow->source[i]))->below, n) {
+            number(all, n)->checked = 0;
+        }
+        all->dropped = true;
+    }
+    shadow->table[i] = 0;
+    set_check(shadow, i, false);
+    all->stale = true;
+}
+
+/* More rights on the same page take nobody anything, and the processor looks again before it
+ * faults (SDM vol 3, 4.10.4.3). */
+static bool takes_away(uint64_t old, uint64_t new)
+{
+    const uint64_t grants = SHADOW_WRITE | SHADOW_USER;
+    uint64_t lost = (old & ~new & grants) | (new & ~old & SHADOW_NO_EXECUTE);
+
+    return (old & SHADOW_PRESENT) && (lost || ((old ^ new) & ~(grants | SHADOW_NO_EXECUTE)));
+}
+
+static void put(struct shadows *all, struct shadow *shadow, unsigned i, uint64_t entry,
+                uint64_t source)
+{
+    bool global = all->globals && (source & ENTRY_GLOBAL);
+
+    if (takes_away(shadow->table[i], entry)) {
+        drop(all, shadow, i);
+    }
+    shadow->table[i] = entry;
+    shadow->source[i] = source;
+    shadow->globals |= global;
+    set_check(shadow, i, is_link(shadow, entry) || !(in_pieces(shadow) || global));
+}
+
+static uint64_t link_to(const struct shadows *all, const struct shadow *from,
+                        const struct shadow *to)
+{
+    const uint64_t other = SHADOW_WRITE | SHADOW_USER | SHADOW_ACCESSED; /* there is none in PAE's */
+
+    return arch_pool_physical(to->table) | SHADOW_PRESENT | (is_short_root(all, from) ? 0 : other);
+}
+
+void *shadow_window(const struct arch_space *gpa, uint64_t address, unsigned rights)
+{
+    struct mapping mapping;
+
+    if (!arch_space_lookup(gpa, address, &mapping) || (rights & ~mapping.rights)) {
+        return NULL;
+    }
+    return (uint8_t *)arch_window(mapping.physical & ~(PAGE_SIZE - 1)) + address % PAGE_SIZE;
+}
+
+/* ---- Comparing -------------------------------------------------------------------------------- */
+
+/* The guest's other vCPUs may write there: read once. */
+static inline uint64_t guest_entry(bool narrow, const struct shadow *shadow, const void *table,
+                                   unsigned i)
+{
+    unsigned part = shadow->key >> 3 & 3;
+
+    return narrow ? __atomic_load_n((const uint32_t *)table +
+                                        ((part * 512 + i) >> level_of(shadow)), __ATOMIC_RELAXED)
+                  : __atomic_load_n((const uint64_t *)table + i, __ATOMIC_RELAXED);
+}
+
+/* The table that the link leads to. */
+static struct shadow *follow(const struct shadows *all, const struct shadow *shadow, unsigned i)
+{
+    return find(all, child_key(all, shadow, i, shadow->source[i]));
+}
+
+/* A bit for each of 64 entries that is present. */
+static uint64_t present(const uint64_t *entry)
+{
+    uint64_t bits = 0;
+
+    for (unsigned i = 0; i < 64; i++) {
+        bits |= (entry[i] & SHADOW_PRESENT) << i;
+    }
+    return bits;
+}
+
+static void spend(unsigned *budget, unsigned instructions)
+{
+    *budget -= *budget < instructions ? *budget : instructions;
+}
+
+/* False: so many were dropped that the others are for another time. */
+static bool check_word(struct shadows *all, struct shadow *shadow, const void *table,
+                       uint64_t bits, unsigned *budget)
+{
+    const bool narrow = all->mode == SHADOW_32;
+    const uint64_t *source = shadow->source;
+    unsigned cost = 0, looked = 0;
+
+    for (; bits != 0 && cost < COST_MOST; bits &= bits - 1) {
+        unsigned i = all->word * 64 + (unsigned)__builtin_ctzl(bits);
+
+        looked++;
+        if (guest_entry(narrow, shadow, table, i) != source[i]) {
+            cost += is_link(shadow, shadow->table[i]) ? COST_LINK : COST_DROP;
+            drop(all, shadow, i);
+        }
+    }
+    spend(budget, COST_WORD + looked * COST_ENTRY + cost);
+    return bits == 0;
+}
+
+/* Global pages outlive a load of CR3, but for those that INVLPG has not found, as the table was not
+ * in use. False: the budget is spent. */
+static bool check_entries(struct shadows *all, struct shadow *shadow, bool global,
+                          unsigned *budget)
+{
+    bool each = shadow->globals && (global || !all->globals || shadow->checked < all->invalidated ||
+                                    shadow->checked <= all->missed);
+    const void *table = NULL;
+
+    for (; all->word < CHECK_WORDS && shadow->guest != 0; all->word++) {
+        uint64_t bits = shadow->check[all->word];
+
+        if (!each && bits == 0) {
+            continue;
+        }
+        if (*budget == 0) {
+            return false;
+        }
+        if (each) {
+            bits = present(&shadow->table[all->word * 64]);
+            spend(budget, COST_PRESENT);
+        }
+        if (!table) {
+            table = arch_window(shadow->guest);
+        }
+        if (!check_word(all, shadow, table, bits, budget)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool shadow_check(struct shadows *all, struct shadow *root, uint32_t pass, bool global,
+                  unsigned *budget)
+{
+    do {
+        all->dropped = false;
+        EACH_OF (root->below, n) {
+            struct shadow *shadow = number(all, n);
+
+            if (shadow->checked == pass) {
+                continue;
+            }
+            if (all->at != shadow) {
+                all->at = shadow;
+                all->word = 0;
+            }
+            if (!check_entries(all, shadow, global, budget)) {
+                return false;
+            }
+            all->at = NULL;
+            shadow->checked = pass;
+            spend(budget, COST_TABLE);
+        }
+    } while (all->dropped);
+    all->unchecked = false;
+    return true;
+}
+
+/* ---- What the processor sees ------------------------------------------------------------------ */
+
+bool shadow_lookup(const struct shadows *all, const struct shadow *root, uint64_t linear,
+                   phys_addr *physical)
+{
+    const uint64_t *table = root->table;
+
+    for (unsigned level = all->mode == SHADOW_LONG ? 3 : 2;; level--) {
+        uint64_t entry = table[linear >> SHADOW_SHIFT(level) & 511];
+
+        if (!(entry & SHADOW_PRESENT)) {
+            return false;
+        }
+        if (level == 0 || (entry & SHADOW_LARGE)) {
+            *physical = (entry & ADDRESS) | (linear & ((1UL << SHADOW_SHIFT(level)) - 1));
+            return true;
+        }
+        table = arch_pool_pointer(entry & ADDRESS);
+    }
+}
+
+/* ---- The guest's page faults, INVLPG and CR3 -------------------------------------------------- */
+
+/* All that have `from` below have `child` there now. It may hold what the guest has changed long
+ * ago, if it was not in use, or what INVLPG did not find, as this way to it was not there. */
+static void note_below(struct shadows *all, const struct shadow *from, const struct shadow *child)
+{
+    EACH_OF (all->used, n) {
+        if (has(&number(all, n)->below, from->number)) {
+            add(&number(all, n)->below, &child->below);
+        }
+    }
+    EACH_OF (child->below, n) {
+        struct shadow *shadow = number(all, n);
+
+        if (shadow->checked != all->now || all->missed == all->now) {
+            shadow->checked = 0;
+            all->unchecked = true;
+        }
+    }
+}
+
+/* The table that entry `i` is to lead to; *made: it did not before. NULL: all are in use. */
+static struct shadow *lead(struct shadows *all, struct shadow *from, unsigned i, uint64_t source,
+                           bool *made)
+{
+    struct shadow *child = find_or_take(all, child_key(all, from, i, source));
+
+    if (!child) {
+        return NULL;
+    }
+    uint64_t link = link_to(all, from, child);
+
+    *made = ((from->table[i] ^ link) & ~SHADOW_ACCESSED) != 0; /* QEMU sets it in PAE's as well */
+    if (*made) {
+        put(all, from, i, link, source);
+        note_below(all, from, child);
+        all->stale |= is_short_root(all, from);
+    }
+    from->source[i] = source;
+    return child;
+}
+
+/* PAE's four first entries are loaded with CR3 (SDM vol 3, 4.4.1). */
+static void check_short_root(struct shadows *all, struct shadow *root, uint64_t cr3)
+{
+    const uint64_t *entries = shadow_window(all->gpa, cr3 & 0xffffffe0, MEM_READ);
+
+    for (unsigned i = 0; i < PAE_ROOTS; i++) {
+        if ((root->table[i] & SHADOW_PRESENT) &&
+            (!entries || __atomic_load_n(&entries[i], __ATOMIC_RELAXED) != root->source[i])) {
+            drop(all, root, i);
+        }
+    }
+}
+
+struct shadow *shadow_root(struct shadows *all, uint64_t cr3)
+{
+    static const uint64_t keys[] = {
+        [SHADOW_FLAT] = KEY_LEVEL(2) | KEY_PIECES | KEY_DIRTY,
+        [SHADOW_32] = KEY_LEVEL(2),
+        [SHADOW_PAE] = KEY_LEVEL(2),
+        [SHADOW_LONG] = KEY_LEVEL(3),
+    };
+    static const uint64_t addresses[] = {
+        [SHADOW_32] = 0xfffff000, [SHADOW_PAE] = 0xfffff000, [SHADOW_LONG] = ADDRESS};
+    uint64_t key = KEY_VALID | KEY_RIGHTS | keys[all->mode] | (cr3 & addresses[all->mode]);
+    struct shadow *root = find_or_take(all, key);
+
+    if (root && all->mode == SHADOW_PAE) {
+        check_short_root(all, root, cr3);
+    }
+    return root;
+}
+
+/* The guest's entry on that level, on the way to the page. */
+static uint64_t step_of(const struct shadows *all, const struct walk_result *page, unsigned level)
+{
+    static const uint8_t top[] = {
+        [SHADOW_FLAT] = 0, [SHADOW_32] = 1, [SHADOW_PAE] = 2, [SHADOW_LONG] = 3};
+    unsigned step = top[all->mode] - level;
+
+    return step < page->steps ? page->step[step].entry : 0;
+}
+
+enum shadow_result shadow_fill(struct shadows *all, struct shadow *root, uint64_t linear,
+                               const struct walk_result *page, const struct mapping *memory,
+                               uint64_t leaf)
+{
+    bool large = (page->page_shift >= 21 || all->mode == SHADOW_FLAT) && memory->size >= LARGE_SIZE;
+    unsigned last = large ? LEVEL_LARGE : 0;
+    uint64_t size = 1UL << SHADOW_SHIFT(last);
+    struct shadow *shadow = root;
+    bool made = false;
+
+    for (unsigned level; (level = level_of(shadow)) != last;) {
+        unsigned i = linear >> SHADOW_SHIFT(level) & 511;
+
+        if (made) {
+            return SHADOW_AGAIN;
+        }
+        shadow = lead(all, shadow, i, in_pieces(shadow) ? 0 : step_of(all, page, level), &made);
+        if (!shadow) {
+            return SHADOW_FULL;
+        }
+    }
+    put(all, shadow, linear >> SHADOW_SHIFT(last) & 511,
+        (memory->physical & ~(size - 1)) | (large ? SHADOW_LARGE : 0) | leaf,
+        in_pieces(shadow) ? 0 : step_of(all, page, last));
+    return SHADOW_DONE;
+}
+
+/* One entry on the way, and the other half of a page of 4 MiB. */
+static void invalidate_entry(struct shadows *all, struct shadow *shadow, unsigned i)
+{
+    const bool narrow = all->mode == SHADOW_32;
+    const void *table = shadow->guest != 0 ? arch_window(shadow->guest) : NULL;
+    unsigned both = narrow && level_of(shadow) == LEVEL_LARGE ? 1 : 0;
+
+    for (unsigned k = i & ~both; k <= (i | both) && table; k++) {
+        if ((shadow->table[k] & SHADOW_PRESENT) &&
+            guest_entry(narrow, shadow, table, k) != shadow->source[k]) {
+            drop(all, shadow, k);
+        }
+    }
+}
+
+void shadow_invalidate(struct shadows *all, struct shadow *root, uint64_t linear)
+{
+    struct shadow *shadow = root;
+
+    all->invalidated = all->now;
+    for (;;) {
+        unsigned i = linear >> SHADOW_SHIFT(level_of(shadow)) & 511;
+
+        invalidate_entry(all, shadow, i);
+        if (!(shadow->table[i] & SHADOW_PRESENT)) {
+            all->missed = level_of(shadow) > 0 ? all->now : all->missed;
+            return;
+        }
+        if (!is_link(shadow, shadow->table[i])) {
+            return;
+        }
+        shadow = follow(all, shadow, i);
+    }
+}
