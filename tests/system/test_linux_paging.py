@@ -13,7 +13,8 @@ from hecht.emulator import Machine, Settings
 START_TIME = 1_700_000_000
 STAMP = re.compile(r"^\[ *\d+\.\d+\] ", re.MULTILINE)
 # What is computed of the time stamp counter's frequency, or tells the time.
-OF_TIME = re.compile(r"MHz|BogoMIPS|clocksource: tsc|sched_clock|audit\(|hecht-guest: tsc|crng")
+OF_TIME = re.compile(r"MHz|BogoMIPS|clocksource: tsc|sched_clock|audit\(|hecht-guest: tsc|crng"
+                     r"|clocksource:  |watchdog|setting system clock")
 TARGETS = {"qemu-svm": ("qemu", "max", 120), "bochs-vmx": ("bochs", "corei7_haswell_4770", 600)}
 
 
@@ -41,4 +42,6 @@ def test_linux_says_the_same(target: str, request: pytest.FixtureRequest) -> Non
     if target.startswith("bochs") and not request.config.getoption("--full"):
         pytest.skip("in make check-full only")
     nested, vtlb = (lines(f"{paging}_linux", target) for paging in ("nested", "vtlb"))
+    if target.startswith("bochs"):  # a slow machine, whose threads change at other places
+        nested, vtlb = sorted(nested), sorted(vtlb)
     assert len(nested) > 200 and vtlb == nested
