@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model.h"
 
-#define LEVELS 4
-#define ADDRESS 0x000ffffffffff000UL
+#define LEVELS          4
+#define ADDRESS         0x000ffffffffff000UL
 #define ADDRESS_UNKNOWN 0x0007ffff00000000UL /* reserved, or not, by MAXPHYADDR */
 #define ALWAYS_RESERVED (1UL << 51)          /* MAXPHYADDR is 52 nowhere yet */
-#define PAE_RESERVED 0x7ff0000000000000UL
-#define PSE_HIGH 0x1fe000u                   /* bits 32 to 39 of a page of 4 MiB */
-#define PSE_RESERVED 0x200000u
+#define PAE_RESERVED    0x7ff0000000000000UL
+#define PSE_HIGH        0x1fe000u /* bits 32 to 39 of a page of 4 MiB */
+#define PSE_RESERVED    0x200000u
 
 enum { TABLES_32, TABLES_PAE, TABLES_LONG };
 
@@ -99,8 +99,7 @@ static enum outcome fault(const struct world *world, const struct access *access
                           struct landing *landing)
 {
     uint32_t what = access->kind & ~OP_USER;
-    bool told = (world->cr4 & CR4_SMEP) ||
-                ((world->cr4 & CR4_PAE) && (world->efer & EFER_NXE));
+    bool told = (world->cr4 & CR4_SMEP) || ((world->cr4 & CR4_PAE) && (world->efer & EFER_NXE));
 
     landing->error = cause | (access->kind & OP_USER ? ERROR_USER : 0) |
                      (what == OP_WRITE ? ERROR_WRITE : 0) |
@@ -123,7 +122,8 @@ enum outcome model_access(const struct world *world, bool gigabyte_pages,
     }
     for (;; level--) {
         unsigned shift = 12 + bits * level;
-        void *place = entry_at(table + (access->linear >> shift & ((1UL << bits) - 1)) * size, size);
+        void *place =
+            entry_at(table + (access->linear >> shift & ((1UL << bits) - 1)) * size, size);
 
         if (!place) {
             return OUTCOME_UNKNOWN;

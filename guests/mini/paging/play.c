@@ -3,12 +3,12 @@
 
 #include "guest.h"
 
-#define OPS 1024u
-#define ROOM 240u /* for a round: it may invalidate all addresses */
+#define OPS     1024u
+#define ROOM    240u /* for a round: it may invalidate all addresses */
 #define BATCHES 24u
-#define ROOTS 4u
-#define FLAGS 2u
-#define RET 0xc3u
+#define ROOTS   4u
+#define FLAGS   2u
+#define RET     0xc3u
 
 static struct op ops[OPS];
 /* What each op has to come to; the kind OP_END: anything. */
@@ -19,11 +19,11 @@ static struct {
     struct world world;
     uint64_t random;
     unsigned ops;
-    bool stale;     /* the processor may remember what is so no longer */
+    bool stale; /* the processor may remember what is so no longer */
     struct tally tally;
 } game;
 
-/* ---- Chance ------------------------------------------------------------------------------------ */
+/* ---- Chance ---------------------------------------------------------------------------------- */
 
 /* xorshift64*; less than `limit`. */
 static uint32_t below(uint32_t limit)
@@ -39,7 +39,7 @@ static bool once_in(uint32_t number)
     return below(number) == 0;
 }
 
-/* ---- Ops --------------------------------------------------------------------------------------- */
+/* ---- Ops ------------------------------------------------------------------------------------- */
 
 static struct op *emit(uint32_t kind, uint64_t address, uint64_t value)
 {
@@ -101,9 +101,8 @@ static bool try_access(const struct access *access, const uint32_t *value)
         model_access(&game.world, game.mode->gigabyte_pages, access, false, &landing);
 
     if (outcome == OUTCOME_UNKNOWN ||
-        (outcome == OUTCOME_DONE &&
-         ((what == OP_FETCH && is_table(landing.gpa)) ||
-          (what == OP_WRITE && !may_write(landing.gpa))))) {
+        (outcome == OUTCOME_DONE && ((what == OP_FETCH && is_table(landing.gpa)) ||
+                                     (what == OP_WRITE && !may_write(landing.gpa))))) {
         return false;
     }
     model_access(&game.world, game.mode->gigabyte_pages, access, true, &landing);
@@ -112,8 +111,10 @@ static bool try_access(const struct access *access, const uint32_t *value)
     op->flags = FLAGS | access->flags;
     game.tally.accesses++;
     if (outcome == OUTCOME_FAULT) {
-        *expect = (struct op){.kind = access->kind, .vector = OP_PAGE_FAULT,
-                              .error = landing.error, .cr2 = access->linear};
+        *expect = (struct op){.kind = access->kind,
+                              .vector = OP_PAGE_FAULT,
+                              .error = landing.error,
+                              .cr2 = access->linear};
         count_fault(landing.error);
     } else if (what == OP_READ) {
         expect->result = *model_word(landing.gpa);
@@ -125,7 +126,7 @@ static bool try_access(const struct access *access, const uint32_t *value)
     return true;
 }
 
-/* ---- Addresses --------------------------------------------------------------------------------- */
+/* ---- Addresses ------------------------------------------------------------------------------- */
 
 #define PROBES 4u
 static const uint16_t of_table[PROBES] = {0, 1, 5, 511};
@@ -164,7 +165,7 @@ static uint64_t some_address(void)
     return some_page() | below(512) * 8;
 }
 
-/* ---- Changes ------------------------------------------------------------------------------------ */
+/* ---- Changes --------------------------------------------------------------------------------- */
 
 /* Of the levels below the first table, each has its share of the tables: an entry mostly leads to
  * the next, and sometimes anywhere. 0: to pages. */
@@ -273,9 +274,10 @@ static void change(void)
 {
     uint64_t place = some_place(), old = entry_of(place);
 
-    if ((old & ENTRY_PRESENT) && once_in(2)) { /* rights, accessed, dirty; rarely what it leads to */
-        static const uint64_t bit[] = {ENTRY_PRESENT, ENTRY_WRITE, ENTRY_USER, ENTRY_ACCESSED,
-                                       ENTRY_DIRTY, ENTRY_GLOBAL, ENTRY_NX, ENTRY_WRITE};
+    if ((old & ENTRY_PRESENT) &&
+        once_in(2)) { /* rights, accessed, dirty; rarely what it leads to */
+        static const uint64_t bit[] = {ENTRY_PRESENT, ENTRY_WRITE,  ENTRY_USER, ENTRY_ACCESSED,
+                                       ENTRY_DIRTY,   ENTRY_GLOBAL, ENTRY_NX,   ENTRY_WRITE};
         unsigned which = below(8);
 
         set_entry(place, old ^ (is_narrow() && which == 6 ? ENTRY_USER : bit[which]), false);
@@ -306,12 +308,13 @@ static void change_directories(void)
 {
     for (unsigned i = 0; i < ROOTS * 4; i++) {
         if (i % 4 > 0 && once_in(3)) {
-            put_entry(DIRECTORIES + i * 8, below(8) ? (GROUND + below(TABLES / 2) * 0x1000) | ENTRY_PRESENT : 0);
+            put_entry(DIRECTORIES + i * 8,
+                      below(8) ? (GROUND + below(TABLES / 2) * 0x1000) | ENTRY_PRESENT : 0);
         }
     }
 }
 
-/* ---- Invalidation -------------------------------------------------------------------------------- */
+/* ---- Invalidation ---------------------------------------------------------------------------- */
 
 static uint64_t some_root(void)
 {
@@ -363,7 +366,7 @@ static void invalidate(void)
     game.stale = false;
 }
 
-/* ---- Rounds --------------------------------------------------------------------------------------- */
+/* ---- Rounds ---------------------------------------------------------------------------------- */
 
 static void some_access(uint64_t linear)
 {
@@ -430,7 +433,7 @@ static void play_round(void)
     }
 }
 
-/* ---- Batches --------------------------------------------------------------------------------------- */
+/* ---- Batches --------------------------------------------------------------------------------- */
 
 static void start_world(void)
 {
@@ -456,9 +459,8 @@ static void compare(void)
 
         /* QEMU leaves out that the entry is present (SDM vol 3, 4.7). */
         got->error |= got->error & ERROR_RESERVED ? ERROR_PRESENT : 0;
-        if (want->kind == OP_END ||
-            (got->vector == want->vector && got->error == want->error && got->cr2 == want->cr2 &&
-             differs == 0)) {
+        if (want->kind == OP_END || (got->vector == want->vector && got->error == want->error &&
+                                     got->cr2 == want->cr2 && differs == 0)) {
             continue;
         }
         if (game.tally.wrong++ < 8) {
@@ -472,7 +474,7 @@ static void compare(void)
     }
 }
 
-/* ---- The ground ------------------------------------------------------------------------------------ */
+/* ---- The ground ------------------------------------------------------------------------------ */
 
 /* Pages hold what can be executed and tells where it stands; tables nothing but what is fixed. */
 static void make_ground(void)

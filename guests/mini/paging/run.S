@@ -225,7 +225,7 @@ leave_32:
     .code32
     interpreter 32, e, SELECTOR_USER_CODE32
 
-/* ---- Ring 3: a page for code and one for its stack. The bytes mean the same in both modes. ----- */
+/* ---- Ring 3: a page for code and one for its stack. The bytes mean the same in both modes. --- */
 /* Bochs's SVM mistakes an exit during the delivery of INT n for one during the exception before:
  * hence UD2 as the way back. */
 

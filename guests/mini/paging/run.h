@@ -80,7 +80,7 @@ _Static_assert(offsetof(struct world, is_long) == WORLD_LONG &&
 /* Runs the ops up to OP_END, and comes back. */
 void run_ops(const struct world *world, struct op *ops);
 
-/* ---- What setup.c makes ------------------------------------------------------------------------ */
+/* ---- What setup.c makes ---------------------------------------------------------------------- */
 
 /* The linear addresses below this are the guest's own in each world, identical and writable for
  * the supervisor: the image, and what the random tables are made in. */

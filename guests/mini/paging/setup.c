@@ -3,13 +3,13 @@
 #include "guest.h"
 #include "run.h"
 
-#define PRESENT 0x1u
-#define WRITE 0x2u
-#define USER 0x4u
-#define LARGE 0x80u
-#define PAGE 0x1000u
-#define LARGE_PAGE 0x200000u
-#define VECTORS 48u
+#define PRESENT        0x1u
+#define WRITE          0x2u
+#define USER           0x4u
+#define LARGE          0x80u
+#define PAGE           0x1000u
+#define LARGE_PAGE     0x200000u
+#define VECTORS        48u
 #define INTERRUPT_GATE 0x8e00u /* SDM vol 3, 6.11 and 6.14.1: present, 32-bit or 64-bit */
 
 extern uint8_t pf_32[], other_32[], back_32[], pf_64[], other_64[], back_64[];
