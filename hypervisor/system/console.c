@@ -10,6 +10,7 @@
 enum {
     CHUNK = 40,        /* bytes in one SYS_CONSOLE_WRITE */
     PATIENCE_MS = 100, /* for which others wait for the end of a line */
+    REPEATED = 160,    /* bytes of a broken line at most, before the rest of it */
 };
 
 /* The line that has begun on the board's console and not ended: whose, and until when nobody else
@@ -56,6 +57,23 @@ static void begin(const struct console_channel *writer)
     }
 }
 
+/* Where the line of the byte at `tail` began. Looks only at bytes that were printed and that the
+ * partition could not yet overwrite; one that was never written is 0. */
+static uint32_t line_start(const struct console_channel *channel, uint32_t tail, uint32_t head)
+{
+    uint32_t start = tail, left = CONSOLE_OUTPUT_SIZE - (head - tail);
+
+    for (left = left < REPEATED ? left : REPEATED; left > 0; left--) {
+        uint8_t byte = channel->output[(start - 1) % CONSOLE_OUTPUT_SIZE];
+
+        if (byte == '\n' || byte == 0) {
+            break;
+        }
+        start--;
+    }
+    return start;
+}
+
 void console_line(const char *format, ...)
 {
     char line[200];
@@ -83,6 +101,9 @@ bool console_drain(struct console_channel *channel)
     begin(channel);
     if (count > CONSOLE_OUTPUT_SIZE) {
         tail = head - CONSOLE_OUTPUT_SIZE;
+    }
+    if (open_line.of != channel) {
+        tail = line_start(channel, tail, head); /* another broke it: it is read in one piece */
     }
     while (tail != head) {
         uint32_t part = 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* σ0's end of the consoles: the board's, and a channel to every partition. What one of them writes
- * begins on a line of its own. All of it belongs to the service thread. */
+ * begins on a line of its own; a line that another had to break is begun again. All of it belongs
+ * to the service thread. */
 #include "abi/console.h"
 
 /* σ0's own words to the board's console: whole lines. */

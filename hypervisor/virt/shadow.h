@@ -87,9 +87,10 @@ struct shadow *shadow_root(struct shadows *all, uint64_t cr3);
 /* Another load of CR3: what was compared before is to be compared again. */
 void shadow_begin_pass(struct shadows *all);
 /*
- * Compares what `root` reaches with the guest's, for some *budget instructions, and drops what is not so
- * any more; with `global`, global pages as well. True when it has seen everything; else it wants to
- * be called again before the guest runs. `pass`: that of the calls before, or a greater one.
+ * Compares what `root` reaches with the guest's, for some *budget instructions, and drops what is
+ * not so any more; with `global`, global pages as well. True when it has seen everything; else it
+ * wants to be called again before the guest runs. `pass`: that of the calls before, or a greater
+ * one.
  */
 bool shadow_check(struct shadows *all, struct shadow *root, uint32_t pass, bool global,
                   unsigned *budget);

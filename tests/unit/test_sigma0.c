@@ -920,6 +920,7 @@ static void test_a_line_is_not_waited_for_long(void **state)
     assert_true(printed("~ # \nguest\n"));
     info->tsc_khz = 1U << 31;
     writes(WRITER, "more");
+    assert_true(printed("guest\n~ # more"));
     writes(GUEST, "guest again\n");
     assert_false(printed("again"));
     kernel.message = (struct message){.from = 1, .kind = MESSAGE_TIMEOUT};
@@ -931,6 +932,34 @@ static void test_a_line_is_not_waited_for_long(void **state)
     run(service_thread());
     assert_true(printed("guest again\n"));
     assert_true(printed("more\nσ0: "));
+}
+
+/* Only what the partition printed is printed again, and only so much. */
+static void test_a_broken_line_is_read_in_one_piece(void **state)
+{
+    struct kernel_info *info = (struct kernel_info *)USER_KERNEL_INFO;
+    char text[CONSOLE_OUTPUT_SIZE + 1] = {0};
+
+    (void)state;
+    assert_true(start());
+    info->tsc_khz = 0;
+    writes(WRITER, "old\nhel");
+    writes(GUEST, "guest\n");
+    kernel.printed = 0;
+    writes(WRITER, "lo\n");
+    assert_string_equal((kernel.output[kernel.printed] = 0, kernel.output), "hello\n");
+    memset(text, 'a', CONSOLE_OUTPUT_SIZE - 100);
+    writes(WRITER, text);
+    writes(GUEST, "guest\n");
+    kernel.printed = 0;
+    writes(WRITER, "b");
+    assert_int_equal(kernel.printed, 161);
+    writes(GUEST, "guest\n");
+    kernel.printed = 0;
+    memset(text, 'c', CONSOLE_OUTPUT_SIZE);
+    writes(WRITER, text); /* nothing is left of the line's begin */
+    assert_int_equal(kernel.printed, CONSOLE_OUTPUT_SIZE);
+    assert_false(printed("a"));
 }
 
 static void test_a_switch_is_tried_until_it_can_be(void **state)
@@ -975,6 +1004,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_is_typed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lines_stay_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_line_is_not_waited_for_long, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_broken_line_is_read_in_one_piece, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_switch_is_tried_until_it_can_be, setup, teardown),
     };
 

@@ -500,7 +500,8 @@ static void make_ground(void)
     }
 }
 
-/* From its first table up to `end`. Accessed bits may be set where the copy has none (SDM vol 3, 4.8), never the other way round. */
+/* From its first table up to `end`. Accessed bits may be set where the copy has none (SDM vol 3,
+ * 4.8), never the other way round. */
 static void look_at_ground(uint64_t end)
 {
     uint64_t hash = 0xcbf29ce484222325; /* FNV-1a, by words */
