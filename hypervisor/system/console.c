@@ -57,8 +57,11 @@ static void begin(const struct console_channel *writer)
     }
 }
 
-/* Where the line of the byte at `tail` began. Looks only at bytes that were printed and that the
- * partition could not yet overwrite; one that was never written is 0. */
+/*
+ * Where the line of the byte at `tail` began. Looks only at bytes that were printed and that the
+ * partition could not yet overwrite; one that was never written is 0. A terminal is not told twice
+ * what it has to do: behind a control character nothing is repeated.
+ */
 static uint32_t line_start(const struct console_channel *channel, uint32_t tail, uint32_t head)
 {
     uint32_t start = tail, left = CONSOLE_OUTPUT_SIZE - (head - tail);
@@ -66,8 +69,11 @@ static uint32_t line_start(const struct console_channel *channel, uint32_t tail,
     for (left = left < REPEATED ? left : REPEATED; left > 0; left--) {
         uint8_t byte = channel->output[(start - 1) % CONSOLE_OUTPUT_SIZE];
 
-        if (byte == '\n' || byte == 0) {
+        if (byte == '\n' || byte == '\r' || byte == 0) {
             break;
+        }
+        if (byte < ' ') {
+            return tail;
         }
         start--;
     }

@@ -948,6 +948,11 @@ static void test_a_broken_line_is_read_in_one_piece(void **state)
     kernel.printed = 0;
     writes(WRITER, "lo\n");
     assert_string_equal((kernel.output[kernel.printed] = 0, kernel.output), "hello\n");
+    writes(WRITER, "~ # \x1b[6n"); /* "where are you?" */
+    writes(GUEST, "guest\n");
+    kernel.printed = 0;
+    writes(WRITER, "ls\n");
+    assert_string_equal((kernel.output[kernel.printed] = 0, kernel.output), "ls\n");
     memset(text, 'a', CONSOLE_OUTPUT_SIZE - 100);
     writes(WRITER, text);
     writes(GUEST, "guest\n");
