@@ -113,9 +113,7 @@ static tsc_time some_deadline(void)
 
 static unsigned some_processor(void)
 {
-    unsigned last = 31u - (unsigned)__builtin_clz(PARTITION_INFO->processors);
-
-    return once_in(4) ? last : thread_first_processor();
+    return once_in(4) ? thread_last_processor() : thread_first_processor();
 }
 
 static uint64_t some_line(void)

@@ -24,13 +24,32 @@ void service_carry(struct partition *partition)
     }
 }
 
+/* Bits of partitions that have written while another was in the middle of a line. */
+static uint64_t waiting;
+
 static void carry_output(uint64_t events)
 {
-    for (uint32_t i = 0; i < partition_count(); i++) {
-        if (events >> i & 1) {
-            service_carry(&partitions[i]);
+    uint64_t before;
+
+    waiting |= events & ((1UL << partition_count()) - 1);
+    do {
+        before = waiting;
+        for (uint32_t i = 0; i < partition_count(); i++) {
+            if (waiting >> i & 1 && console_is_free(partitions[i].console)) {
+                waiting &= ~(1UL << i);
+                service_carry(&partitions[i]);
+            }
         }
-    }
+    } while (waiting && waiting != before);
+}
+
+/* When something is to be done although nothing has happened. */
+static tsc_time deadline(void)
+{
+    tsc_time monitor = monitor_deadline();
+    tsc_time console = waiting ? console_deadline() : TSC_NEVER;
+
+    return console < monitor ? console : monitor;
 }
 
 /* The partition that gets what is typed: the first that wants it and runs. */
@@ -110,7 +129,7 @@ static _Noreturn void serve(uint64_t argument)
     sys_console_listen(EVENT_TYPED);
     monitor_look();
     for (;;) {
-        struct message message = sys_ipc_reply_wait(caller, monitor_deadline(), answer);
+        struct message message = sys_ipc_reply_wait(caller, deadline(), answer);
 
         caller = 0; /* one that has gone meanwhile: the wait is made again */
         if (message.status != STATUS_OK) {
@@ -126,6 +145,7 @@ static _Noreturn void serve(uint64_t argument)
             monitor_look();
             break;
         default:
+            carry_output(0);
             monitor_retry();
         }
     }

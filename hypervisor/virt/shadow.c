@@ -12,18 +12,17 @@
 #define ADDRESS 0x000ffffffffff000UL
 #define ADDRESS_4M 0xffc00000UL
 #define PAE_ROOTS 4
-#define CHECK_WORDS 8
 #define LEVEL_LARGE 1 /* where 2 MiB pages stand */
 #define LARGE_SIZE (1UL << 21)
 #define TABLES_PER_STEP 2
 /* Instructions, about: of a table, of 64 entries in it that may be present or not, of those to look
  * at, of each, of dropping it, and with what it leads to; and for dropping at a time. */
-#define COST_TABLE 30u
+#define COST_TABLE 60u
 #define COST_PRESENT 600u
 #define COST_WORD 20u
 #define COST_ENTRY 20u
 #define COST_DROP 80u
-#define COST_LINK 300u
+#define COST_LINK 120u
 #define COST_MOST 800u
 
 /*
@@ -126,6 +125,31 @@ static void exclude(struct shadow_set *set, unsigned n)
     set->word[n / 64] &= ~(1UL << n % 64);
 }
 
+static void add(struct shadow_set *to, const struct shadow_set *set)
+{
+    for (unsigned w = 0; w < SET_WORDS; w++) {
+        to->word[w] |= set->word[w];
+    }
+}
+
+static void subtract(struct shadow_set *from, const struct shadow_set *set)
+{
+    for (unsigned w = 0; w < SET_WORDS; w++) {
+        from->word[w] &= ~set->word[w];
+    }
+}
+
+/* The lowest number; SHADOW_MAX: there is none. */
+static unsigned first_of(const struct shadow_set *set)
+{
+    for (unsigned w = 0; w < SET_WORDS; w++) {
+        if (set->word[w]) {
+            return w * 64 + (unsigned)__builtin_ctzl(set->word[w]);
+        }
+    }
+    return SHADOW_MAX;
+}
+
 /* For each number in the set. */
 #define EACH_OF(set, n)                                                                            \
     for (unsigned n = 0, w_##n = 0; w_##n < SET_WORDS; w_##n++)                                    \
@@ -148,7 +172,7 @@ static struct shadow *find(const struct shadows *all, uint64_t key)
     for (unsigned n = all->bucket[bucket_of(key)]; n != 0;) {
         struct shadow *shadow = number(all, n - 1);
 
-        if (shadow->key == key) {
+        if (shadow->key == key && !has(&all->dying, n - 1)) {
             return shadow;
         }
         n = shadow->next;
@@ -169,13 +193,6 @@ static void grow(struct shadows *all)
     shadow->source = frame_alloc(all->quota);
 }
 
-static void add(struct shadow_set *to, const struct shadow_set *set)
-{
-    for (unsigned w = 0; w < SET_WORDS; w++) {
-        to->word[w] |= set->word[w];
-    }
-}
-
 static void remove_from_bucket(struct shadows *all, unsigned n)
 {
     uint8_t *link = &all->bucket[bucket_of(number(all, n)->key)];
@@ -186,16 +203,21 @@ static void remove_from_bucket(struct shadows *all, unsigned n)
     *link = number(all, n)->next;
 }
 
+static unsigned top_level(const struct shadows *all)
+{
+    return all->mode == SHADOW_LONG ? 3 : 2;
+}
+
 /*
  * The process that has not run for the longest time gives up all tables that are its alone. Their
  * entries lead to no others, and no other's lead to them: whatever leads to a table has it below.
  */
-static bool give_up(struct shadows *all)
+static void give_up(struct shadows *all)
 {
+    struct shadow_set *roots = &all->used[top_level(all)];
     struct shadow *oldest = NULL;
-    struct shadow_set others = {0};
 
-    EACH_OF (all->roots, n) {
+    EACH_OF (*roots, n) {
         struct shadow *root = number(all, n);
 
         if (root->checked != all->now && (!oldest || root->checked < oldest->checked)) {
@@ -203,31 +225,39 @@ static bool give_up(struct shadows *all)
         }
     }
     if (!oldest) {
-        return false;
+        return;
     }
-    exclude(&all->roots, oldest->number);
-    EACH_OF (all->roots, n) {
-        add(&others, &number(all, n)->below);
+    all->dying = oldest->below;
+    exclude(roots, oldest->number);
+    EACH_OF (*roots, n) {
+        subtract(&all->dying, &number(all, n)->below);
     }
-    EACH_OF (oldest->below, n) {
-        if (!has(&others, n)) {
-            remove_from_bucket(all, n);
-            exclude(&all->used, n);
-        }
+    for (unsigned level = 0; level < SHADOW_LEVELS; level++) {
+        subtract(&all->used[level], &all->dying);
     }
-    return true;
 }
 
-static unsigned free_number(const struct shadows *all)
+/* With frames, and nothing on it; SHADOW_MAX: there is none. */
+static unsigned free_number(struct shadows *all)
 {
-    for (unsigned w = 0; w < SET_WORDS; w++) {
-        if (~all->used.word[w]) {
-            unsigned n = w * 64 + (unsigned)__builtin_ctzl(~all->used.word[w]);
+    struct shadow_set free;
+    unsigned n;
 
-            return n < all->held ? n : SHADOW_MAX;
-        }
+    memory_set(&free, 0xff, sizeof(free));
+    subtract(&free, &all->dying);
+    for (unsigned level = 0; level < SHADOW_LEVELS; level++) {
+        subtract(&free, &all->used[level]);
     }
-    return SHADOW_MAX;
+    n = first_of(&free);
+    if (n < all->held) {
+        return n;
+    }
+    n = first_of(&all->dying);
+    if (n != SHADOW_MAX) {
+        exclude(&all->dying, n);
+        remove_from_bucket(all, n);
+    }
+    return n;
 }
 
 /* An empty one; NULL: one process uses all that there are. */
@@ -239,7 +269,8 @@ static struct shadow *take(struct shadows *all, uint64_t key)
         n = all->held;
         grow(all);
     }
-    if (n == SHADOW_MAX && give_up(all)) {
+    if (n == SHADOW_MAX) {
+        give_up(all);
         n = free_number(all);
     }
     if (n == SHADOW_MAX) {
@@ -257,10 +288,9 @@ static struct shadow *take(struct shadows *all, uint64_t key)
                               .number = (uint8_t)n,
                               .next = *bucket};
     include(&shadow->below, n);
-    include(&all->used, n);
-    if (level_of(shadow) == (all->mode == SHADOW_LONG ? 3 : 2)) {
-        include(&all->roots, n);
-    }
+    include(&all->used[level_of(shadow)], n);
+    include(&all->looked, n); /* there is nothing to compare */
+    exclude(&all->doubted, n);
     *bucket = (uint8_t)(n + 1);
     return shadow;
 }
@@ -300,7 +330,8 @@ bool shadow_destroy(struct shadows *all)
 
 void shadow_forget(struct shadows *all)
 {
-    all->used = all->roots = (struct shadow_set){0};
+    memory_set(all->used, 0, sizeof(all->used));
+    all->dying = all->looked = all->doubted = (struct shadow_set){0};
     all->at = NULL;
     memory_set(all->bucket, 0, sizeof(all->bucket));
 }
@@ -312,6 +343,7 @@ static void set_check(struct shadow *shadow, unsigned i, bool value)
     uint64_t bit = 1UL << i % 64, *word = &shadow->check[i / 64];
 
     *word = value ? *word | bit : *word & ~bit;
+    shadow->words |= (uint8_t)(1u << i / 64);
 }
 
 static bool is_link(const struct shadow *shadow, uint64_t entry)
@@ -319,15 +351,25 @@ static bool is_link(const struct shadow *shadow, uint64_t entry)
     return level_of(shadow) > 0 && !(entry & SHADOW_LARGE);
 }
 
+/* They are to be looked at again, global pages too. */
+static void doubt(struct shadows *all, const struct shadow_set *tables)
+{
+    subtract(&all->looked, tables);
+    add(&all->doubted, tables);
+}
+
+/* The table that the link leads to. */
+static struct shadow *follow(const struct shadows *all, const struct shadow *shadow, unsigned i)
+{
+    return find(all, child_key(all, shadow, i, shadow->source[i]));
+}
+
 /* What the entry led to is out of the processor's reach now, unless there is another way, and
- * INVLPG does not find it: it is to be looked at again. */
+ * INVLPG does not find it. */
 static void drop(struct shadows *all, struct shadow *shadow, unsigned i)
 {
     if (is_link(shadow, shadow->table[i])) {
-        EACH_OF (find(all, child_key(all, shadow, i, shadow->source[i]))->below, n) {
-            number(all, n)->checked = 0;
-        }
-        all->dropped = true;
+        doubt(all, &follow(all, shadow, i)->below);
     }
     shadow->table[i] = 0;
     set_check(shadow, i, false);
@@ -389,12 +431,6 @@ static inline uint64_t guest_entry(bool narrow, const struct shadow *shadow, con
                   : __atomic_load_n((const uint64_t *)table + i, __ATOMIC_RELAXED);
 }
 
-/* The table that the link leads to. */
-static struct shadow *follow(const struct shadows *all, const struct shadow *shadow, unsigned i)
-{
-    return find(all, child_key(all, shadow, i, shadow->source[i]));
-}
-
 /* A bit for each of 64 entries that is present. */
 static uint64_t present(const uint64_t *entry)
 {
@@ -437,16 +473,16 @@ static bool check_word(struct shadows *all, struct shadow *shadow, const void *t
 static bool check_entries(struct shadows *all, struct shadow *shadow, bool global,
                           unsigned *budget)
 {
-    bool each = shadow->globals && (global || !all->globals || shadow->checked < all->invalidated ||
+    bool each = shadow->globals && (global || !all->globals || has(&all->doubted, shadow->number) ||
+                                    shadow->checked < all->invalidated ||
                                     shadow->checked <= all->missed);
     const void *table = NULL;
 
-    for (; all->word < CHECK_WORDS && shadow->guest != 0; all->word++) {
+    for (unsigned words = shadow->guest == 0 ? 0 : (each ? 0xff : shadow->words) & -1u << all->word;
+         words != 0; words &= words - 1) {
+        all->word = (unsigned)__builtin_ctz(words);
         uint64_t bits = shadow->check[all->word];
 
-        if (!each && bits == 0) {
-            continue;
-        }
         if (*budget == 0) {
             return false;
         }
@@ -464,17 +500,26 @@ static bool check_entries(struct shadows *all, struct shadow *shadow, bool globa
     return true;
 }
 
+void shadow_begin_pass(struct shadows *all)
+{
+    all->looked = (struct shadow_set){0};
+    all->at = NULL;
+}
+
 bool shadow_check(struct shadows *all, struct shadow *root, uint32_t pass, bool global,
                   unsigned *budget)
 {
-    do {
-        all->dropped = false;
-        EACH_OF (root->below, n) {
+    for (;;) {
+        struct shadow_set left = root->below;
+
+        subtract(&left, &all->looked);
+        if (first_of(&left) == SHADOW_MAX) {
+            all->unchecked = false;
+            return true;
+        }
+        EACH_OF (left, n) {
             struct shadow *shadow = number(all, n);
 
-            if (shadow->checked == pass) {
-                continue;
-            }
             if (all->at != shadow) {
                 all->at = shadow;
                 all->word = 0;
@@ -484,11 +529,11 @@ bool shadow_check(struct shadows *all, struct shadow *root, uint32_t pass, bool 
             }
             all->at = NULL;
             shadow->checked = pass;
+            include(&all->looked, n);
+            exclude(&all->doubted, n);
             spend(budget, COST_TABLE);
         }
-    } while (all->dropped);
-    all->unchecked = false;
-    return true;
+    }
 }
 
 /* ---- What the processor sees ------------------------------------------------------------------ */
@@ -498,7 +543,7 @@ bool shadow_lookup(const struct shadows *all, const struct shadow *root, uint64_
 {
     const uint64_t *table = root->table;
 
-    for (unsigned level = all->mode == SHADOW_LONG ? 3 : 2;; level--) {
+    for (unsigned level = top_level(all);; level--) {
         uint64_t entry = table[linear >> SHADOW_SHIFT(level) & 511];
 
         if (!(entry & SHADOW_PRESENT)) {
@@ -516,20 +561,24 @@ bool shadow_lookup(const struct shadows *all, const struct shadow *root, uint64_
 
 /* All that have `from` below have `child` there now. It may hold what the guest has changed long
  * ago, if it was not in use, or what INVLPG did not find, as this way to it was not there. */
-static void note_below(struct shadows *all, const struct shadow *from, const struct shadow *child)
+static void note_below(struct shadows *all, struct shadow *from, const struct shadow *child)
 {
-    EACH_OF (all->used, n) {
-        if (has(&number(all, n)->below, from->number)) {
-            add(&number(all, n)->below, &child->below);
+    struct shadow_set unsure = child->below;
+
+    add(&from->below, &child->below);
+    for (unsigned level = level_of(from) + 1; level < SHADOW_LEVELS; level++) {
+        EACH_OF (all->used[level], n) {
+            if (has(&number(all, n)->below, from->number)) {
+                add(&number(all, n)->below, &child->below);
+            }
         }
     }
-    EACH_OF (child->below, n) {
-        struct shadow *shadow = number(all, n);
-
-        if (shadow->checked != all->now || all->missed == all->now) {
-            shadow->checked = 0;
-            all->unchecked = true;
-        }
+    if (all->missed != all->now) {
+        subtract(&unsure, &all->looked);
+    }
+    if (first_of(&unsure) != SHADOW_MAX) {
+        doubt(all, &unsure);
+        all->unchecked = true;
     }
 }
 

@@ -24,6 +24,7 @@ _Static_assert(SHADOW_MAX % 64 == 0 && SHADOW_MAX < 256, "sets of whole words, n
 #define SHADOW_LARGE (1UL << 7)
 #define SHADOW_NO_EXECUTE (1UL << 63)
 
+#define SHADOW_LEVELS 4
 /* Bits that each level of shadow tables leaves to those below: 0 is the last. */
 #define SHADOW_SHIFT(level) (PAGE_SHIFT + 9 * (level))
 
@@ -39,10 +40,11 @@ struct shadow {
     phys_addr guest;    /* the guest's table; 0: these are pieces of one page */
     uint64_t check[8];  /* a bit for each entry that a load of CR3 has to look at */
     struct shadow_set below; /* all that entries have led to since it was made */
-    uint32_t checked;   /* the last pass that has looked at them */
+    uint32_t checked;   /* the last pass that has looked at its entries */
     uint8_t number;     /* its own */
     uint8_t next;       /* in its bucket: 1 + its number, or 0 */
     bool globals;       /* it may have global pages */
+    uint8_t words;      /* of `check`: those that may not be zero */
 };
 _Static_assert(sizeof(struct shadow) <= 128, "32 in a frame");
 #define SHADOWS_PER_FRAME (PAGE_SIZE / sizeof(struct shadow))
@@ -58,13 +60,14 @@ struct shadows {
     bool large_4m, globals; /* CR4.PSE, CR4.PGE */
     bool stale;             /* the processor may remember what is so no longer */
     bool unchecked;         /* it can reach what the last pass has not looked at */
-    bool dropped;           /* a way to other tables */
     uint32_t now;           /* that pass */
     uint32_t invalidated;   /* the one after which INVLPG came last, */
     uint32_t missed;        /* and the one after which it did so and found no way */
     uint32_t held;          /* tables with frames */
-    struct shadow_set used; /* those of them that stand for something, */
-    struct shadow_set roots; /* and the first tables among them */
+    struct shadow_set used[SHADOW_LEVELS]; /* those of them that stand for something */
+    struct shadow_set dying;   /* those that nobody leads to any more */
+    struct shadow_set looked;  /* those that this pass has looked at, */
+    struct shadow_set doubted; /* and those at whose global pages the next one has to look as well */
     struct shadow *at;      /* being looked at, as far as this word */
     unsigned word;
     uint8_t bucket[256];    /* of those: 0, or 1 + its number */
@@ -81,10 +84,13 @@ bool shadow_destroy(struct shadows *all);
 void shadow_forget(struct shadows *all);
 /* The first table for this CR3. NULL: one process uses all tables, forget them. */
 struct shadow *shadow_root(struct shadows *all, uint64_t cr3);
+/* Another load of CR3: what was compared before is to be compared again. */
+void shadow_begin_pass(struct shadows *all);
 /*
- * Compares what `root` reaches with the guest's, for some *budget instructions, and drops what is not so
- * any more; with `global`, global pages as well. True when it has seen everything; else it wants to
- * be called again before the guest runs. `pass`: that of the calls before, or a greater one.
+ * Compares what `root` reaches with the guest's, for some *budget instructions, and drops what is
+ * not so any more; with `global`, global pages as well. True when it has seen everything; else it
+ * wants to be called again before the guest runs. `pass`: that of the calls before, or a greater
+ * one.
  */
 bool shadow_check(struct shadows *all, struct shadow *root, uint32_t pass, bool global,
                   unsigned *budget);

@@ -62,6 +62,7 @@ static void find_root(struct vcpu *vcpu)
         vtlb->top = shadow_root(all, vtlb->guest.cr3);
     }
     COUNT(load);
+    shadow_begin_pass(all);
     vtlb->pass++;
     vtlb->load = VTLB_LOADING;
 }
@@ -198,8 +199,8 @@ static uint64_t leaf_bits(const struct walk_registers *guest, const struct walk_
     bool fetch = (page->rights & WALK_FETCH) && (held & MEM_EXECUTE) &&
                  !(forced && (page->rights & WALK_USER) && (guest->cr4 & CR4_SMEP));
 
-    return SHADOW_PRESENT | SHADOW_ACCESSED | SHADOW_DIRTY | (write ? SHADOW_WRITE : 0) | (user ? SHADOW_USER : 0) |
-           (fetch ? 0 : SHADOW_NO_EXECUTE);
+    return SHADOW_PRESENT | SHADOW_ACCESSED | SHADOW_DIRTY | (write ? SHADOW_WRITE : 0) |
+           (user ? SHADOW_USER : 0) | (fetch ? 0 : SHADOW_NO_EXECUTE);
 }
 
 /* With the kernel's lock: the guest-physical space stays as it is. */

@@ -12,6 +12,7 @@
 #include "x86/kernel_space.h"
 #include "x86/lapic.h"
 #include "x86/layout.h"
+#include "x86/memory_type.h"
 #include "x86/multiboot.h"
 #include "x86/paging_format.h"
 #include "x86/pic8259.h"
@@ -192,6 +193,7 @@ void x86_main(uint32_t info)
     console_map_screen();
     cpu->arch.root = kernel_space_root();
     protection_enable();
+    memory_types_read();
     paging_format_init(cpuid_if_present(0x80000001, 0).edx & CPUID_80000001_EDX_1G);
     segments_init();
     segments_make(cpu);

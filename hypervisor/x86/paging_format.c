@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "x86/paging_format.h"
 
+#include "x86/memory_type.h"
 #include "x86/sections.h"
 
 RO_AFTER_INIT uint8_t page_largest_host = 1;
@@ -79,13 +80,16 @@ const struct page_format page_format_npt = {
 #define EPT_WRITE (1UL << 1)
 #define EPT_EXECUTE (1UL << 2)
 #define EPT_RIGHTS (EPT_READ | EPT_WRITE | EPT_EXECUTE)
-#define EPT_WRITE_BACK (6UL << 3)
+#define EPT_TYPE_SHIFT 3
 #define EPT_LARGE (1UL << 7)
 
-/* Always readable: write without read is a misconfiguration, execute alone not offered by all. */
+/* Always readable: write without read is a misconfiguration, execute alone not offered by all.
+ * The guest's PAT can make memory less cached than the type here says, and not more. */
 static uint64_t ept_leaf(uint64_t physical, unsigned rights, unsigned level)
 {
-    return physical | EPT_READ | EPT_WRITE_BACK | (rights & MEM_WRITE ? EPT_WRITE : 0) |
+    uint64_t type = memory_type(physical, PAGE_SIZE << 9 * level);
+
+    return physical | EPT_READ | type << EPT_TYPE_SHIFT | (rights & MEM_WRITE ? EPT_WRITE : 0) |
            (rights & MEM_EXECUTE ? EPT_EXECUTE : 0) | (level > 0 ? EPT_LARGE : 0);
 }
 

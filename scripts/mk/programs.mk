@@ -115,6 +115,9 @@ $(OUT)/mini/%.elf: $(mini_folder)/guests/mini/%.c.o $(mini_shared) $(mini_librar
 	@echo "  LINK    $@"
 	@$(CC) $(LINK_FLAGS) -Wl,--no-warn-rwx-segments -Wl,-T,guests/mini/mini.lds -o $@ \
 	    $(filter %.o %.a,$^)
+# What a guest has in a folder of its name.
+$(foreach name,$(filter-out lib,$(patsubst guests/mini/%/,%,$(wildcard guests/mini/*/))),\
+    $(eval $(OUT)/mini/$(name).elf: $(call objects_of,mini,$(call sources,guests/mini/$(name)))))
 $(OUT)/mini/%.bin: $(OUT)/mini/%.elf
 	@$(OBJCOPY) -O binary $< $@
 .PHONY: mini

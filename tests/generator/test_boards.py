@@ -74,6 +74,54 @@ def test_inspect_goes_on_without(tmp_path: Path) -> None:
     assert not board.parse(done.stdout, "unprivileged").fixed
 
 
+def ivhd(kind: int, base: int, rest: bytes = b"") -> bytes:
+    """AMD I/O Virtualization Technology Specification, 5.2.2."""
+    fixed = {0x10: 24, 0x11: 40, 0x40: 40}[kind]
+    return struct.pack("<BBHHHQ", kind, 0, fixed + len(rest), 2, 0x40, base) + \
+        b"\0" * (fixed - 16) + rest
+
+
+def test_iommus_of_amd(tmp_path: Path) -> None:
+    """Each unit stands there up to three times, for software of three ages, and between them what
+    memory devices need."""
+    capture(tmp_path)
+    ivmd = struct.pack("<BBHHHQQQ", 0x21, 8, 32, 0, 0, 0, 0xe0000, 0x20000)
+    units = ivhd(0x10, 0xfeb80000, b"\2\0\0\0") + ivhd(0x10, 0xfeb90000) + ivmd
+    units += ivhd(0x11, 0xfeb80000) + ivhd(0x40, 0xfeb90000, b"\0" * 8)
+    table = tmp_path / "sys/firmware/acpi/tables/IVRS"
+    (tmp_path / "sys/firmware/acpi/tables/DMAR").unlink()
+    table.write_bytes(b"\0" * 48 + units)
+    done = inspect(tmp_path)
+    assert done.stderr == ""
+    assert board.parse(done.stdout, "amd").iommus == [board.BoardIommu("amdvi", 0xfeb80000),
+                                                      board.BoardIommu("amdvi", 0xfeb90000)]
+    table.write_bytes(b"\0" * 48 + units[:30])  # ends in the middle of the first
+    done = inspect(tmp_path)
+    assert "IVRS is damaged at byte 76" in done.stderr
+    assert len(board.parse(done.stdout, "cut").iommus) == 1
+    table.write_bytes(b"\0" * 48 + units[:20])
+    done = inspect(tmp_path)
+    assert "IVRS is damaged at byte 48" in done.stderr
+    assert board.parse(done.stdout, "cut").iommus == []
+
+
+def test_what_is_half_there(tmp_path: Path) -> None:
+    """Of a machine that hides a part of itself all else is told."""
+    capture(tmp_path)
+    for name in ("proc/tty/driver/serial", "sys/firmware/acpi/tables/APIC"):
+        (tmp_path / name).unlink()
+        (tmp_path / name).mkdir()
+    (tmp_path / "sys/bus/pci/devices/0000:00:03.0/irq").write_text("eleven")
+    (tmp_path / "sys/bus/pci/devices/etc").mkdir()
+    done = inspect(tmp_path)
+    assert done.returncode == 0
+    for word in ("driver/serial", "tables/APIC", "0000:00:03.0: its files hold no numbers",
+                 "PCI device etc"):
+        assert word in done.stderr and f"# Not known: {done.stderr.splitlines()[0][9:]}" in done.stdout
+    found = board.parse(done.stdout, "half")
+    assert found.fixed and not found.processors and not found.pci and found.iommus
+
+
 def test_a_board_of_ones_own(tmp_path: Path, project: Project) -> None:
     file = tmp_path / "board.toml"
     file.write_text(inspect(capture(tmp_path / "tree")).stdout)

@@ -26,6 +26,9 @@ FAILS = {"exception": ("EXCEPTION", r"exception \(6\)"),
          "deadline": ("DEADLINE_MISSED", r"deadline missed \(1000\)"),
          "application": ("APPLICATION", r"application error \(42\)")}
 
+# Programs of tests/system/hostile: the exception that they end with, and what error that is.
+HOSTILE = {"cli": (13, "EXCEPTION"), "read": (14, "MEMORY_VIOLATION")}
+
 
 @dataclass
 class Fate:
@@ -139,8 +142,9 @@ def _native(model: dict, partition: dict) -> Fate:
         owned = any(first <= 2 < first + count for first, count in native["irqs"])
         ports = any(first <= 0x40 and first + count >= 0x44 for first, count in native["io_ports"])
         return Fate([r"irq: interrupt to thread: 50 samples"], certain=owned and ports)
-    if program == "cli":
-        return Fate([f"σ0: {name} failed: exception 13"], code=None)
+    if program in HOSTILE:
+        exception, error = HOSTILE[program]
+        return Fate([f"σ0: {name} failed: exception {exception}"], code=None, error=error)
     if program == "fail":
         return _fail(partition, words)
     return Fate(certain=False)
@@ -182,8 +186,8 @@ def _fate(model: dict, partition: dict) -> Fate:
             fate.ends, fate.restarts = False, True
             fate.markers.append(rf"σ0: {name}: (partition ended|VM shutdown) \({fate.code}\): "
                                 + ACTIONS[action])
-    elif fate.ends and "failed" in fate.markers[0]:  # hostile/cli
-        action = partition["actions"]["EXCEPTION"]
+    elif fate.ends and fate.error in ("EXCEPTION", "MEMORY_VIOLATION"):
+        action = partition["actions"][fate.error]
         fate.stops_all |= action == "STOP_MODULE"
         fate.switches |= action == "SWITCH_SCHEDULE"
         fate.ends = not action.startswith("RESTART")

@@ -16,6 +16,7 @@ MATRIX = ROOT / "tests/matrix"
 class Row:
     name: str
     config: str
+    board: str
     emulator: str
     cpu: str
     medium: str
@@ -42,11 +43,11 @@ def read(path: Path = MATRIX) -> list[Row]:
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
-        if len(words) != 9:
-            raise ValueError(f"{path}:{number}: 9 words are wanted, not {len(words)}")
-        name, config, emulator, cpu, medium, firmware, script, group, limit = words
+        if len(words) != 10:
+            raise ValueError(f"{path}:{number}: 10 words are wanted, not {len(words)}")
+        name, config, board, emulator, cpu, medium, firmware, script, group, limit = words
         emulator, _, memory = emulator.partition(":")
-        rows.append(Row(name, config, emulator.removesuffix("-count"), cpu, medium, firmware,
+        rows.append(Row(name, config, board, emulator.removesuffix("-count"), cpu, medium, firmware,
                         script, group, int(limit), int(memory) if memory else None,
                         emulator.endswith("-count")))
     if len({row.name for row in rows}) != len(rows):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 
 from console import PROMPT, Console
 from hecht.emulator import Settings
@@ -184,6 +185,23 @@ def selftest_bochs_svm(console: Console) -> None:
     """There DR6 does not tell which breakpoint it was: when #DB is intercepted the VMCB's DR6 has
     the bit on QEMU, and has it not on Bochs."""
     selftest(console, "debug")
+
+
+PAGING = Path(__file__).with_name("paging.txt").read_text().splitlines()
+
+
+def paging(console: Console, wanted: int = len(PAGING)) -> None:
+    """What the guest has done with its tables comes to the same wherever it runs: so many lines or
+    more, all of which stand in one file."""
+    console.expect(r"paging: 0 modes went wrong\r*\n")
+    found = re.findall(r"^paging: [^\r\n]*", console.since_last(), re.MULTILINE)
+    assert len(found) >= wanted and not set(found) - set(PAGING), "\n".join(found)
+    _ends_well(console, "paging")
+
+
+def paging_older(console: Console) -> None:
+    """Likewise, on a processor without 1 GiB pages, SMEP or SMAP."""
+    paging(console, 14)
 
 
 # ---- Native programs --------------------------------------------------------------------------

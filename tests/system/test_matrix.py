@@ -28,6 +28,7 @@ def test_row(row: matrix.Row, request: pytest.FixtureRequest) -> None:
             pytest.skip(f"another {option} was asked for")
     build(row.config)
     model = make_model(Config(ROOT / "Kconfig", ROOT / f"build/configs/{row.config}.config"))
+    assert model.board.name == row.board
     settings = Settings(
         iso=row.iso, emulator=row.emulator, cpu=row.cpu, medium=row.medium,
         firmware=row.firmware, memory_mib=row.memory or model.emulator.memory // MIB,

@@ -31,6 +31,11 @@ def children(pid: int) -> list[int]:
             Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def heed_interrupts() -> None:
+    """A shell starts what it runs in the background so that SIGINT is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_status_of_a_good_end() -> None:
     done = run("mini_hello")
     assert done.returncode == 0, done.stderr
@@ -88,12 +93,17 @@ def test_nothing_is_left_running() -> None:
     build("qemu_svm")
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
         with subprocess.Popen(command("qemu_svm"), cwd=ROOT, stdin=subprocess.DEVNULL, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              preexec_fn=heed_interrupts) as process:
             while "hecht: " not in process.stdout.readline():
                 pass
             emulators = children(process.pid)
             process.send_signal(number)
-            process.communicate(timeout=30)
+            try:
+                process.communicate(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
         assert process.returncode != 0 and emulators
         time.sleep(0.5)
         assert not any(Path(f"/proc/{pid}/cmdline").exists()

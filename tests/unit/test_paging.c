@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sources: hypervisor/x86/paging.c hypervisor/x86/paging_format.c hypervisor/kernel/memory.c hypervisor/lib/string.c */
-/* cflags: -Ihypervisor/x86 */
+/* sources: hypervisor/x86/paging.c hypervisor/x86/paging_format.c hypervisor/x86/memory_type.c hypervisor/kernel/memory.c hypervisor/lib/string.c */
+/* cflags: -Ihypervisor/x86 -Ihypervisor/x86/plain */
 /* Page tables of all three formats: what the entries say, and the walker against a plain list. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -879,6 +879,94 @@ static void test_what_is_typed(void **state)
     assert_true(printed("σ0: there is no schedule 7\n"));
 }
 
+/* What the partition writes, and the event that tells of it. */
+static void writes(unsigned partition, const char *text)
+{
+    struct console_channel *channel = partitions[partition].console;
+
+    while (*text) {
+        channel->output[channel->output_head++ % CONSOLE_OUTPUT_SIZE] = (uint8_t)*text++;
+    }
+    sys_event_signal(service_thread(), 1UL << partition);
+    assert_true(go_on());
+}
+
+static void test_lines_stay_whole(void **state)
+{
+    (void)state;
+    assert_true(start());
+    kernel.printed = 0;
+    writes(WRITER, "writer: hel");
+    writes(READER, "reader: one\nreader: tw");
+    writes(GUEST, "guest\n");
+    assert_false(printed("reader"));
+    writes(WRITER, "lo\r\n");
+    assert_true(printed("writer: hello\r\nreader: one\nreader: tw"));
+    assert_false(printed("guest"));
+    writes(READER, "o\n");
+    assert_true(printed("reader: two\nguest\n"));
+}
+
+static void test_a_line_is_not_waited_for_long(void **state)
+{
+    struct kernel_info *info = (struct kernel_info *)USER_KERNEL_INFO;
+
+    (void)state;
+    assert_true(start());
+    kernel.printed = 0;
+    info->tsc_khz = 0;
+    writes(WRITER, "~ # ");
+    writes(GUEST, "guest\n");
+    assert_true(printed("~ # \nguest\n"));
+    info->tsc_khz = 1U << 31;
+    writes(WRITER, "more");
+    assert_true(printed("guest\n~ # more"));
+    writes(GUEST, "guest again\n");
+    assert_false(printed("again"));
+    kernel.message = (struct message){.from = 1, .kind = MESSAGE_TIMEOUT};
+    run(service_thread());
+    assert_false(printed("again"));
+    assert_true(raise_error(service_thread(), partitions[READER].main, HEALTH_APPLICATION));
+    assert_true(printed("more\nσ0: reader: application error"));
+    kernel.message = (struct message){.from = 1, .kind = MESSAGE_TIMEOUT};
+    run(service_thread());
+    assert_true(printed("guest again\n"));
+    assert_true(printed("more\nσ0: "));
+}
+
+/* Only what the partition printed is printed again, and only so much. */
+static void test_a_broken_line_is_read_in_one_piece(void **state)
+{
+    struct kernel_info *info = (struct kernel_info *)USER_KERNEL_INFO;
+    char text[CONSOLE_OUTPUT_SIZE + 1] = {0};
+
+    (void)state;
+    assert_true(start());
+    info->tsc_khz = 0;
+    writes(WRITER, "old\nhel");
+    writes(GUEST, "guest\n");
+    kernel.printed = 0;
+    writes(WRITER, "lo\n");
+    assert_string_equal((kernel.output[kernel.printed] = 0, kernel.output), "hello\n");
+    writes(WRITER, "~ # \x1b[6n"); /* "where are you?" */
+    writes(GUEST, "guest\n");
+    kernel.printed = 0;
+    writes(WRITER, "ls\n");
+    assert_string_equal((kernel.output[kernel.printed] = 0, kernel.output), "ls\n");
+    memset(text, 'a', CONSOLE_OUTPUT_SIZE - 100);
+    writes(WRITER, text);
+    writes(GUEST, "guest\n");
+    kernel.printed = 0;
+    writes(WRITER, "b");
+    assert_int_equal(kernel.printed, 161);
+    writes(GUEST, "guest\n");
+    kernel.printed = 0;
+    memset(text, 'c', CONSOLE_OUTPUT_SIZE);
+    writes(WRITER, text); /* nothing is left of the line's begin */
+    assert_int_equal(kernel.printed, CONSOLE_OUTPUT_SIZE);
+    assert_false(printed("a"));
+}
+
 static void test_a_switch_is_tried_until_it_can_be(void **state)
 {
     (void)state;
@@ -919,6 +1007,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_raise_can_stop_who_raises, setup, teardown),
         cmocka_unit_test_setup_teardown(test_raises_on_another_processor, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_typed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lines_stay_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_line_is_not_waited_for_long, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_broken_line_is_read_in_one_piece, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_switch_is_tried_until_it_can_be, setup, teardown),
     };
 

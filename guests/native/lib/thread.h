@@ -35,3 +35,9 @@ static inline unsigned thread_first_processor(void)
 {
     return (unsigned)__builtin_ctz(PARTITION_INFO->processors);
 }
+
+/* The highest; the same one if the partition has no other. */
+static inline unsigned thread_last_processor(void)
+{
+    return 31u - (unsigned)__builtin_clz(PARTITION_INFO->processors);
+}

@@ -116,8 +116,7 @@ void svm_decode_exit(const struct vmcb *vmcb, struct vcpu_exit *exit)
         exit->exception.error = (uint32_t)vmcb->exit_info1;
         exit->exception.address = vmcb->exit_info2;
     } else if (code == VMEXIT_INVLPG) {
-        exit->reason = EXIT_INVLPG;
-        exit->insn_length = insn_length(vmcb);
+        exit->reason = EXIT_INVLPG; /* of what, decode assists would tell: the vTLB decodes it */
     } else if (code == VMEXIT_NESTED_FAULT) {
         decode_memory(vmcb, exit);
     } else if (code < VMEXIT_DR0_READ) {

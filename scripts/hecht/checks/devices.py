@@ -266,7 +266,7 @@ def input_without_uart(look: Look) -> Iterator[Problem]:
 # What the small guests use beside the exit port, as they were written.
 MINI_DEVICES: dict[str, tuple[str, ...]] = {
     "bench": ("pic", "uart"), "fault": ("keyboard_controller", "pic", "rtc", "uart"),
-    "hello": ("uart",), "repeat": ("pic", "uart"),
+    "hello": ("uart",), "paging": ("pic", "uart"), "repeat": ("pic", "uart"),
     "selftest": ("pic", "pit", "uart", "rtc", "keyboard_controller", "pci"),
     "share": ("pic", "uart"), "smp": ("keyboard_controller", "pic", "rtc", "uart"),
 }

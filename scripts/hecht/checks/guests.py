@@ -118,7 +118,8 @@ def _there(folder: str) -> str:
 
 
 # Memory (MiB) and address of COM1's registers that a small guest was written for.
-MINI_NEEDS = {"selftest": (8, 0xd0000000), "bench": (4, 0xd0000000), "repeat": (4, 0)}
+MINI_NEEDS = {"selftest": (8, 0xd0000000), "bench": (4, 0xd0000000), "repeat": (4, 0),
+              "paging": (16, 0)}
 
 
 @check("GST-014", "This small guest touches RAM up to there without asking.")
