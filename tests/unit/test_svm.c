@@ -200,7 +200,7 @@ static int set_up(void **state)
     }
     svm_by_qemu = true;
     xcr0 = 1;
-    svm_limits = svm_make_limits(UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, 0x3028);
+    svm_limits = svm_make_limits(~(1u << 17), UINT32_MAX, UINT32_MAX, UINT32_MAX, 0x3028);
     return 0;
 }
 
@@ -481,7 +481,7 @@ static void test_refused_state_is_forgotten(void **state)
         assert_int_not_equal(*word, secret);
     }
     assert_int_equal(pages[0].rip, 0xfff0);
-    assert_true(vcpu_state_valid(&pages[0], STATE_ALL, &svm_limits));
+    assert_true(vcpu_state_valid(&pages[0], STATE_ALL, &svm_limits, 0));
 }
 
 /* ---- State --------------------------------------------------------------------------------- */
@@ -686,7 +686,7 @@ static void test_bad_state(void **state)
         assert_memory_equal(vmcb_of(vcpu), &before, sizeof(before));
         assert_int_equal(xcr0, 3);
         /* In a group that is not asked for nobody looks at it. */
-        assert_true(vcpu_state_valid(&in, STATE_ALL & ~bad[i].group, &svm_limits));
+        assert_true(vcpu_state_valid(&in, STATE_ALL & ~bad[i].group, &svm_limits, 0));
     }
 }
 
@@ -700,6 +700,7 @@ static void test_limits(void **state)
     assert_int_equal(none.efer, 0x501);
     assert_int_equal(none.physical_bits, 36);
     assert_int_equal(svm_limits.cr4, 0x350fff);
+    assert_int_equal(svm_make_limits(1u << 17, 0, 0, 0, 36).cr4, 0x207ff); /* PCIDE */
     assert_int_equal(svm_limits.efer, 0xd01);
 }
 
