@@ -38,7 +38,8 @@ _Static_assert(sizeof(struct vtlb) <= PAGE_SIZE, "one frame");
 /* CR4 bits of translation, which the guest must not change by itself. PGE and PCIDE are never really
  * set: no shadow entry is global, and PCIDs are the first tables' (shadow.c). */
 #define VTLB_CR4_OWNED (CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP)
-/* And those that it can have whatever the processor has. */
+/* And those that it can have whatever the processor has. But only VMX exits before it looks for
+ * reserved bits (SDM vol 3, 25.1.1; APM vol 2, 15.9). */
 #define VTLB_CR4_MADE CR4_PCIDE
 
 static inline uint64_t vtlb_real_cr0(uint64_t cr0)

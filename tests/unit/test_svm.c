@@ -237,7 +237,7 @@ static void test_reasons(void **state)
         enum exit_reason reason;
     } cases[] = {
         {0x052, EXIT_MACHINE_CHECK},  {0x060, EXIT_HOST_INTERRUPT}, {0x061, EXIT_NMI},
-        {0x062, EXIT_HOST_INTERRUPT}, {0x064, EXIT_UNKNOWN},        {0x06f, EXIT_VIRTUALIZATION},
+        {0x062, EXIT_HOST_INTERRUPT}, {0x064, EXIT_IRQ_WINDOW},     {0x06f, EXIT_VIRTUALIZATION},
         {0x072, EXIT_CPUID},          {0x073, EXIT_VIRTUALIZATION}, {0x076, EXIT_CACHE},
         {0x078, EXIT_HLT},            {0x07a, EXIT_VIRTUALIZATION}, {0x07d, EXIT_TASK_SWITCH},
         {0x07f, EXIT_SHUTDOWN},       {0x080, EXIT_VIRTUALIZATION}, {0x081, EXIT_HYPERCALL},
@@ -247,8 +247,8 @@ static void test_reasons(void **state)
         {0x08c, EXIT_MONITOR},        {0x08d, EXIT_XSETBV},         {0x08e, EXIT_VIRTUALIZATION},
         {0x07b, EXIT_IO},             {0x07c, EXIT_MSR_READ},       {0x400, EXIT_MEMORY},
         {0x000, EXIT_CR_ACCESS},      {0x01f, EXIT_CR_ACCESS},      {0x020, EXIT_UNKNOWN},
-        {0x03f, EXIT_UNKNOWN},        {0x04e, EXIT_PAGE_FAULT}, {0x079, EXIT_INVLPG},        {0x06e, EXIT_UNKNOWN},
-        {0x08f, EXIT_UNKNOWN},        {0x403, EXIT_UNKNOWN},
+        {0x03f, EXIT_UNKNOWN},        {0x04e, EXIT_PAGE_FAULT},     {0x079, EXIT_INVLPG},
+        {0x06e, EXIT_UNKNOWN},        {0x08f, EXIT_UNKNOWN},        {0x403, EXIT_UNKNOWN},
     };
 
     memset(&raw, 0, sizeof(raw));
