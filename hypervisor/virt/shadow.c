@@ -110,55 +110,6 @@ static phys_addr guest_physical(const struct shadows *all, uint64_t key)
 
 /* ---- The tables there are --------------------------------------------------------------------- */
 
-#define SET_WORDS (SHADOW_MAX / 64)
-
-static bool has(const struct shadow_set *set, unsigned n)
-{
-    return set->word[n / 64] >> n % 64 & 1;
-}
-
-static void include(struct shadow_set *set, unsigned n)
-{
-    set->word[n / 64] |= 1UL << n % 64;
-}
-
-static void exclude(struct shadow_set *set, unsigned n)
-{
-    set->word[n / 64] &= ~(1UL << n % 64);
-}
-
-static void add(struct shadow_set *to, const struct shadow_set *set)
-{
-    for (unsigned w = 0; w < SET_WORDS; w++) {
-        to->word[w] |= set->word[w];
-    }
-}
-
-static void subtract(struct shadow_set *from, const struct shadow_set *set)
-{
-    for (unsigned w = 0; w < SET_WORDS; w++) {
-        from->word[w] &= ~set->word[w];
-    }
-}
-
-/* The lowest number; SHADOW_MAX: there is none. */
-static unsigned first_of(const struct shadow_set *set)
-{
-    for (unsigned w = 0; w < SET_WORDS; w++) {
-        if (set->word[w]) {
-            return w * 64 + (unsigned)__builtin_ctzl(set->word[w]);
-        }
-    }
-    return SHADOW_MAX;
-}
-
-/* For each number in the set. */
-#define EACH_OF(set, n)                                                                            \
-    for (unsigned n = 0, w_##n = 0; w_##n < SET_WORDS; w_##n++)                                    \
-        for (uint64_t b_##n = (set).word[w_##n];                                                   \
-             b_##n != 0 && (n = w_##n * 64 + (unsigned)__builtin_ctzl(b_##n), true);               \
-             b_##n &= b_##n - 1)
-
 static struct shadow *number(const struct shadows *all, unsigned n)
 {
     return &all->block[n / SHADOWS_PER_FRAME][n % SHADOWS_PER_FRAME];
@@ -174,7 +125,7 @@ static struct shadow *find(const struct shadows *all, uint64_t key)
     for (unsigned n = all->bucket[bucket_of(key)]; n != 0;) {
         struct shadow *shadow = number(all, n - 1);
 
-        if (shadow->key == key && !has(&all->dying, n - 1)) {
+        if (shadow->key == key && !set_has(&all->dying, n - 1)) {
             return shadow;
         }
         n = shadow->next;
@@ -240,13 +191,13 @@ static void give_up(struct shadows *all)
         return;
     }
     all->dying = oldest->below;
-    exclude(roots, oldest->number);
+    set_exclude(roots, oldest->number);
     release(all, oldest);
     EACH_OF (*roots, n) {
-        subtract(&all->dying, &number(all, n)->below);
+        set_subtract(&all->dying, &number(all, n)->below);
     }
     for (unsigned level = 0; level < SHADOW_LEVELS; level++) {
-        subtract(&all->used[level], &all->dying);
+        set_subtract(&all->used[level], &all->dying);
     }
 }
 
@@ -257,17 +208,17 @@ static unsigned free_number(struct shadows *all)
     unsigned n;
 
     memory_set(&free, 0xff, sizeof(free));
-    subtract(&free, &all->dying);
+    set_subtract(&free, &all->dying);
     for (unsigned level = 0; level < SHADOW_LEVELS; level++) {
-        subtract(&free, &all->used[level]);
+        set_subtract(&free, &all->used[level]);
     }
-    n = first_of(&free);
+    n = set_first(&free);
     if (n < all->held) {
         return n;
     }
-    n = first_of(&all->dying);
+    n = set_first(&all->dying);
     if (n != SHADOW_MAX) {
-        exclude(&all->dying, n);
+        set_exclude(&all->dying, n);
         remove_from_bucket(all, n);
     }
     return n;
@@ -299,11 +250,11 @@ static struct shadow *take(struct shadows *all, uint64_t key)
                               .guest = guest_physical(all, key),
                               .number = (uint8_t)n,
                               .next = *bucket};
-    include(&shadow->below, n);
-    include(&all->used[level_of(shadow)], n);
-    include(&all->looked, n); /* there is nothing to compare */
-    exclude(&all->global, n);
-    exclude(&all->doubted, n);
+    set_include(&shadow->below, n);
+    set_include(&all->used[level_of(shadow)], n);
+    set_include(&all->looked, n); /* there is nothing to compare */
+    set_exclude(&all->global, n);
+    set_exclude(&all->doubted, n);
     *bucket = (uint8_t)(n + 1);
     return shadow;
 }
@@ -376,8 +327,8 @@ static bool is_link(const struct shadow *shadow, uint64_t entry)
 /* They are to be looked at again, global pages too. */
 static void doubt(struct shadows *all, const struct shadow_set *tables)
 {
-    subtract(&all->looked, tables);
-    add(&all->doubted, tables);
+    set_subtract(&all->looked, tables);
+    set_add(&all->doubted, tables);
 }
 
 /* The table that the link leads to. */
@@ -418,9 +369,9 @@ static void put(struct shadows *all, struct shadow *shadow, unsigned i, uint64_t
     }
     shadow->table[i] = entry;
     shadow->source[i] = source;
-    include(&all->filled, shadow->number);
+    set_include(&all->filled, shadow->number);
     if (global) {
-        include(&all->global, shadow->number);
+        set_include(&all->global, shadow->number);
     }
     set_check(shadow, i, is_link(shadow, entry) || !(in_pieces(shadow) || global));
 }
@@ -496,8 +447,8 @@ static bool check_word(struct shadows *all, struct shadow *shadow, const void *t
 /* Global pages outlive a load of CR3, but for those that are doubted. False: the budget is spent. */
 static bool check_entries(struct shadows *all, struct shadow *shadow, unsigned *budget)
 {
-    bool each = has(&all->global, shadow->number) &&
-                (!all->globals || has(&all->doubted, shadow->number));
+    bool each = set_has(&all->global, shadow->number) &&
+                (!all->globals || set_has(&all->doubted, shadow->number));
     const void *table = NULL;
 
     for (unsigned words = shadow->guest == 0 ? 0 : (each ? 0xff : shadow->words) & -1u << all->word;
@@ -527,8 +478,8 @@ bool shadow_check(struct shadows *all, struct shadow *root, unsigned *budget)
     for (;;) {
         struct shadow_set left = root->below;
 
-        subtract(&left, &all->looked);
-        if (first_of(&left) == SHADOW_MAX) {
+        set_subtract(&left, &all->looked);
+        if (set_is_empty(&left)) {
             all->unchecked = false;
             return true;
         }
@@ -543,8 +494,8 @@ bool shadow_check(struct shadows *all, struct shadow *root, unsigned *budget)
                 return false;
             }
             all->at = NULL;
-            include(&all->looked, n);
-            exclude(&all->doubted, n);
+            set_include(&all->looked, n);
+            set_exclude(&all->doubted, n);
             spend(budget, COST_TABLE);
         }
     }
@@ -580,18 +531,18 @@ static void note_below(struct shadows *all, struct shadow *from, const struct sh
 {
     struct shadow_set unsure = child->below;
 
-    add(&from->below, &child->below);
+    set_add(&from->below, &child->below);
     for (unsigned level = level_of(from) + 1; level < SHADOW_LEVELS; level++) {
         EACH_OF (all->used[level], n) {
-            if (has(&number(all, n)->below, from->number)) {
-                add(&number(all, n)->below, &child->below);
+            if (set_has(&number(all, n)->below, from->number)) {
+                set_add(&number(all, n)->below, &child->below);
             }
         }
     }
     if (!all->invalidated || child->words == 0) {
-        subtract(&unsure, &all->looked);
+        set_subtract(&unsure, &all->looked);
     }
-    if (first_of(&unsure) != SHADOW_MAX) {
+    if (!set_is_empty(&unsure)) {
         doubt(all, &unsure);
         all->unchecked = true;
     }
@@ -654,9 +605,9 @@ static struct shadow *find_root(struct shadows *all, uint64_t cr3)
 /* What the CR3 before this one has filled was not there for the others. */
 static void leave(struct shadows *all)
 {
-    if (first_of(&all->filled) != SHADOW_MAX) {
+    if (!set_is_empty(&all->filled)) {
         EACH_KEPT (all, kept) {
-            subtract(&kept->looked, &all->filled);
+            set_subtract(&kept->looked, &all->filled);
         }
     }
     if (all->current) {
@@ -776,11 +727,11 @@ static void doubt_global(struct shadows *all, bool missed)
     struct shadow_set tables = all->global;
 
     if (!missed) {
-        subtract(&tables, &all->looked);
+        set_subtract(&tables, &all->looked);
     }
-    add(&all->doubted, &tables);
+    set_add(&all->doubted, &tables);
     EACH_KEPT (all, kept) {
-        subtract(&kept->looked, &tables);
+        set_subtract(&kept->looked, &tables);
     }
 }
 

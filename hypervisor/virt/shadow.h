@@ -8,11 +8,9 @@
  * the synchronization there is. docs/memory-virtualization.md says why it suffices.
  */
 #include "lib/walk.h"
+#include "virt/shadow_set.h"
 #include "virt/vcpu.h"
 
-/* Tables of a vCPU at most; beyond that the oldest process's go. */
-#define SHADOW_MAX 192u
-_Static_assert(SHADOW_MAX % 64 == 0 && SHADOW_MAX < 256, "sets of whole words, numbers of a byte");
 /* It has these from the beginning: enough for any one translation. */
 #define SHADOW_MIN 12u
 
@@ -27,11 +25,6 @@ _Static_assert(SHADOW_MAX % 64 == 0 && SHADOW_MAX < 256, "sets of whole words, n
 #define SHADOW_LEVELS 4
 /* Bits that each level of shadow tables leaves to those below: 0 is the last. */
 #define SHADOW_SHIFT(level) (PAGE_SHIFT + 9 * (level))
-
-/* Tables, a bit for each. */
-struct shadow_set {
-    uint64_t word[SHADOW_MAX / 64];
-};
 
 /* First tables, each with a PCID of its own, that are good for a load of CR3 which invalidates
  * nothing. Linux has six processes a processor, and with PTI two PCIDs for each. */
