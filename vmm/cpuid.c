@@ -6,7 +6,7 @@
  *   local APIC, x2APIC, TSC-deadline      the only interrupt controller is the pair of 8259A
  *   VMX, SVM, SMX, SGX                    no nesting, no enclaves
  *   MCE, MCA, MTRR, thermal, power, PMU, PT, debug store: the machine's, not the VM's
- *   PCID, INVPCID, LA57, PKU, CET, AMX    not switched or not translated by the kernel
+ *   INVPCID, LA57, PKU, CET, AMX          not switched or not translated by the kernel
  *   RDTSCP, RDPID, TSC_ADJUST             TSC_AUX and the adjustment are not switched
  *   MONITOR, MPX, TSX                     exit, or withdrawn from the market
  *   SPEC_CTRL, PRED_CMD, ARCH_CAPABILITIES  MSRs that are not passed on
@@ -25,6 +25,7 @@
 #define PASS_ALL UINT32_MAX
 
 #define HYPERVISOR_PRESENT BIT(31)
+#define PCID BIT(17)
 #define XSAVE BIT(26)
 #define OSXSAVE BIT(27)
 #define XSAVE_LEAF 0xdu
@@ -76,7 +77,7 @@ static const struct cpuid_rule policy[] = {
       .eax = ALL,
       .ebx = PASS(BITS(0, 15)),
       .ecx = { .pass = BIT(0) /* SSE3 */ | BIT(1) /* PCLMULQDQ */ | BIT(9) /* SSSE3 */ |
-                       BIT(12) /* FMA */ | BIT(13) /* CX16 */ | BIT(19) /* SSE4.1 */ |
+                       BIT(12) /* FMA */ | BIT(13) /* CX16 */ | PCID | BIT(19) /* SSE4.1 */ |
                        BIT(20) /* SSE4.2 */ | BIT(22) /* MOVBE */ | BIT(23) /* POPCNT */ |
                        BIT(25) /* AES */ | XSAVE | BIT(28) /* AVX */ |
                        BIT(29) /* F16C */ | BIT(30) /* RDRAND */,
@@ -331,6 +332,7 @@ void cpuid_build(struct cpuid_table *table, const struct cpuid_host *host,
     limit_leaves(table);
     limit_xsave(table);
     limit_widths(table);
+    table->leaf[CPUID_BASIC][1].value.ecx |= vcpu->pcids ? PCID : 0;
     tell_frequency(table, vcpu->tsc_khz);
     tell_topology(table, vcpu->number, vcpu->count);
 }
@@ -346,6 +348,17 @@ uint8_t cpuid_physical_bits(const struct cpuid_table *table)
 bool cpuid_has_gigabyte_pages(const struct cpuid_table *table)
 {
     return cpuid_find(table, 0x80000001, 0)->value.edx & BIT(26);
+}
+
+uint64_t cpuid_cr4(const struct cpuid_table *table)
+{
+    const uint64_t basic = 0x7bf; /* VME .. OSXMMEXCPT, not MCE */
+    uint32_t basic_ecx = cpuid_find(table, 1, 0)->value.ecx;
+    struct cpuid_leaf extended = cpuid_find(table, 7, 0)->value;
+
+    return basic | (basic_ecx & PCID ? CR4_PCIDE : 0) | (basic_ecx & XSAVE ? CR4_OSXSAVE : 0) |
+           (extended.ebx & BIT(0) ? CR4_FSGSBASE : 0) | (extended.ebx & BIT(7) ? CR4_SMEP : 0) |
+           (extended.ebx & BIT(20) ? CR4_SMAP : 0) | (extended.ecx & BIT(2) ? CR4_UMIP : 0);
 }
 
 bool cpuid_xcr0_valid(const struct cpuid_table *table, uint64_t value)

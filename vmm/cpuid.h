@@ -59,6 +59,7 @@ struct cpuid_vcpu {
     uint64_t tsc_khz; /* the guest's TSC, ticks per millisecond */
     uint8_t number;   /* its APIC identifier */
     uint8_t count;    /* of the VM's vCPUs, 1 to 128: cores of one package */
+    bool pcids;       /* it has them, whatever the processor has: the vTLB's */
 };
 
 /* Fills *table, which must stay where it is. */
@@ -94,6 +95,8 @@ bool cpuid_has_xsave(const struct cpuid_table *table);
 /* MAXPHYADDR, 32 to 52, and whether page tables may have 1 GiB pages. */
 uint8_t cpuid_physical_bits(const struct cpuid_table *table);
 bool cpuid_has_gigabyte_pages(const struct cpuid_table *table);
+/* Bits of CR4 that go with what is shown. */
+uint64_t cpuid_cr4(const struct cpuid_table *table);
 
 /* The answer of an entry with CPUID_OSXSAVE or CPUID_XSAVE_SIZE. */
 struct cpuid_leaf cpuid_dynamic(const struct cpuid_entry *entry, const struct cpuid_host *host,

@@ -7,12 +7,9 @@
 #define CR0_KNOWN UINT64_C(0xe005003f)
 #define CR0_LMSW (CR0_PE | CR0_MP | CR0_EM | CR0_TS)
 
-/* What belongs to the features that the CPUID policy shows: all up to PCE but MCE, then OSFXSR,
- * OSXMMEXCPT, UMIP, FSGSBASE, OSXSAVE, SMEP and SMAP. */
-#define CR4_SHOWN UINT64_C(0x350fbf)
-
 #define CS_LONG 0x200u /* L, in vcpu_segment.attributes */
 #define CR3_RESERVED (UINT64_C(0xfff) << 52)
+#define CR3_PCID UINT64_C(0xfff)
 
 /* SDM vol 2, "MOV - Move to/from Control Registers"; vol 3, 4.1.2 and 9.8.5. */
 static bool write_cr0(struct vcpu_state *state, uint64_t value)
@@ -30,7 +27,7 @@ static bool write_cr0(struct vcpu_state *state, uint64_t value)
         state->efer |= EFER_LMA;
     }
     if (!paging && was_paging && (state->efer & EFER_LMA)) {
-        if (code_is_long) {
+        if (code_is_long || (state->cr4 & CR4_PCIDE)) {
             return false;
         }
         state->efer &= ~EFER_LMA;
@@ -39,17 +36,22 @@ static bool write_cr0(struct vcpu_state *state, uint64_t value)
     return true;
 }
 
-static bool write_cr4(struct vcpu_state *state, uint64_t value)
+static bool write_cr4(struct vcpu_state *state, uint64_t shown, uint64_t value)
 {
-    if ((value & ~CR4_SHOWN) || (!(value & CR4_PAE) && (state->efer & EFER_LMA))) {
+    bool long_mode = state->efer & EFER_LMA, pcids_begin = value & ~state->cr4 & CR4_PCIDE;
+
+    if ((value & ~shown) || (!(value & CR4_PAE) && long_mode) ||
+        (pcids_begin && (!long_mode || (state->cr3 & CR3_PCID)))) {
         return false;
     }
     state->cr4 = value;
     return true;
 }
 
+/* With PCIDE, a value that is to invalidate nothing may invalidate all the same. */
 static bool write_cr3(struct vcpu_state *state, uint64_t value)
 {
+    value &= state->cr4 & CR4_PCIDE ? ~CR3_KEEP : UINT64_MAX;
     if (value & CR3_RESERVED) {
         return false;
     }
@@ -57,11 +59,11 @@ static bool write_cr3(struct vcpu_state *state, uint64_t value)
     return true;
 }
 
-bool cr_write(struct vcpu_state *state, unsigned number, uint64_t value)
+bool cr_write(struct vcpu_state *state, uint64_t cr4, unsigned number, uint64_t value)
 {
     bool good = number == 0   ? write_cr0(state, value)
                 : number == 3 ? write_cr3(state, value)
-                : number == 4 ? write_cr4(state, value)
+                : number == 4 ? write_cr4(state, cr4, value)
                               : false;
     if (good) {
         state->dirty |= STATE_CONTROL;

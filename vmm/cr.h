@@ -7,11 +7,11 @@
 #include "abi/vcpu.h"
 
 /*
- * MOV to CR0, CR3 or CR4: changes `state` (and EFER.LMA with CR0.PG) and marks it dirty. False:
- * the processor answers such a value with #GP(0); nothing has changed. STATE_CONTROL and
- * STATE_CODE are valid.
+ * MOV to CR0, CR3 or CR4: changes `state` (and EFER.LMA with CR0.PG) and marks it dirty. `cr4`: the
+ * bits that CPUID shows (cpuid_cr4). False: the processor answers such a value with #GP(0); nothing
+ * has changed. STATE_CONTROL and STATE_CODE are valid.
  */
-bool cr_write(struct vcpu_state *state, unsigned number, uint64_t value);
+bool cr_write(struct vcpu_state *state, uint64_t cr4, unsigned number, uint64_t value);
 
 /* The instruction of an EXIT_CR_ACCESS. */
 struct cr_access {

@@ -135,17 +135,17 @@ static bool access_cr8(struct vcpu *vcpu, const struct cr_access *access)
 static bool access_cr(struct vcpu *vcpu, const struct cr_access *access)
 {
     struct vcpu_state *state = vcpu->state;
-    uint64_t *gpr = &state->gpr[access->gpr];
+    uint64_t *gpr = &state->gpr[access->gpr], cr4 = cpuid_cr4(&vcpu->cpuid);
 
     switch (access->kind) {
     case CR_CLTS:
-        return cr_write(state, 0, state->cr0 & ~(uint64_t)CR0_TS);
+        return cr_write(state, cr4, 0, state->cr0 & ~(uint64_t)CR0_TS);
     case CR_LMSW: /* sets PE, but never clears it */
-        return cr_write(state, 0, (state->cr0 & ~(uint64_t)(CR0_LMSW & ~CR0_PE)) |
-                                      (*gpr & CR0_LMSW));
+        return cr_write(state, cr4, 0,
+                        (state->cr0 & ~(uint64_t)(CR0_LMSW & ~CR0_PE)) | (*gpr & CR0_LMSW));
     case CR_MOV_TO:
         return access->number == 8 ? access_cr8(vcpu, access)
-                                   : cr_write(state, access->number, *gpr);
+                                   : cr_write(state, cr4, access->number, *gpr);
     case CR_MOV_FROM:
         break;
     }

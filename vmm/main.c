@@ -149,7 +149,9 @@ static void make_vcpu(struct vcpu *vcpu)
 {
     const struct cpuid_vcpu shown = { .tsc_khz = KERNEL_INFO->tsc_khz,
                                       .number = (uint8_t)vcpu->number,
-                                      .count = (uint8_t)vcpu->vm->vcpus };
+                                      .count = (uint8_t)vcpu->vm->vcpus,
+                                      .pcids = !vcpu->vm->nested &&
+                                               (KERNEL_INFO->virt_caps & VIRT_VTLB_PCIDS) };
     uint64_t page = VMM_STATE_BASE + vcpu->number * PAGE_SIZE;
     unsigned priority = PARTITION_INFO->priority;
 

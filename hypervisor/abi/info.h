@@ -26,6 +26,7 @@ enum virt_cap {
     VIRT_NESTED_PAGING = 1 << 1,
     VIRT_INSN_LENGTH = 1 << 2,  /* exits carry the instruction's length where one caused them */
     VIRT_UNRESTRICTED = 1 << 3, /* guests may run with paging or protection off */
+    VIRT_VTLB_PCIDS = 1 << 4,   /* the vTLB's guests have PCIDs, also where the processor has none */
 };
 
 /* How a VM's guest-physical space is to be translated. */

@@ -13,6 +13,7 @@
 #define CR0_PG (1UL << 31)
 #define CR0_DEFINED 0xe005003fUL /* ET and AM are the others */
 
+#define CR3_KEEP (1UL << 63) /* with PCIDE, a value's that MOV loads: invalidates nothing */
 #define CR4_PSE (1UL << 4)
 #define CR4_PAE (1UL << 5)
 #define CR4_MCE (1UL << 6)
@@ -22,6 +23,7 @@
 #define CR4_LA57 (1UL << 12)
 #define CR4_VMXE (1UL << 13)
 #define CR4_FSGSBASE (1UL << 16)
+#define CR4_PCIDE (1UL << 17)
 #define CR4_OSXSAVE (1UL << 18)
 #define CR4_SMEP (1UL << 20)
 #define CR4_SMAP (1UL << 21)

@@ -38,6 +38,8 @@
 #define KEY_RIGHTS (KEY_WRITE | KEY_USER | KEY_FETCH)
 #define KEY_PIECES (1UL << 8)                  /* of one page, */
 #define KEY_DIRTY (1UL << 9)                   /* which is dirty */
+#define KEY_PCID(pcid) ((uint64_t)(pcid) << 52) /* a first table's */
+#define PCID_BITS 0xfffUL
 
 static unsigned level_of(const struct shadow *shadow)
 {
@@ -108,55 +110,6 @@ static phys_addr guest_physical(const struct shadows *all, uint64_t key)
 
 /* ---- The tables there are --------------------------------------------------------------------- */
 
-#define SET_WORDS (SHADOW_MAX / 64)
-
-static bool has(const struct shadow_set *set, unsigned n)
-{
-    return set->word[n / 64] >> n % 64 & 1;
-}
-
-static void include(struct shadow_set *set, unsigned n)
-{
-    set->word[n / 64] |= 1UL << n % 64;
-}
-
-static void exclude(struct shadow_set *set, unsigned n)
-{
-    set->word[n / 64] &= ~(1UL << n % 64);
-}
-
-static void add(struct shadow_set *to, const struct shadow_set *set)
-{
-    for (unsigned w = 0; w < SET_WORDS; w++) {
-        to->word[w] |= set->word[w];
-    }
-}
-
-static void subtract(struct shadow_set *from, const struct shadow_set *set)
-{
-    for (unsigned w = 0; w < SET_WORDS; w++) {
-        from->word[w] &= ~set->word[w];
-    }
-}
-
-/* The lowest number; SHADOW_MAX: there is none. */
-static unsigned first_of(const struct shadow_set *set)
-{
-    for (unsigned w = 0; w < SET_WORDS; w++) {
-        if (set->word[w]) {
-            return w * 64 + (unsigned)__builtin_ctzl(set->word[w]);
-        }
-    }
-    return SHADOW_MAX;
-}
-
-/* For each number in the set. */
-#define EACH_OF(set, n)                                                                            \
-    for (unsigned n = 0, w_##n = 0; w_##n < SET_WORDS; w_##n++)                                    \
-        for (uint64_t b_##n = (set).word[w_##n];                                                   \
-             b_##n != 0 && (n = w_##n * 64 + (unsigned)__builtin_ctzl(b_##n), true);               \
-             b_##n &= b_##n - 1)
-
 static struct shadow *number(const struct shadows *all, unsigned n)
 {
     return &all->block[n / SHADOWS_PER_FRAME][n % SHADOWS_PER_FRAME];
@@ -172,7 +125,7 @@ static struct shadow *find(const struct shadows *all, uint64_t key)
     for (unsigned n = all->bucket[bucket_of(key)]; n != 0;) {
         struct shadow *shadow = number(all, n - 1);
 
-        if (shadow->key == key && !has(&all->dying, n - 1)) {
+        if (shadow->key == key && !set_has(&all->dying, n - 1)) {
             return shadow;
         }
         n = shadow->next;
@@ -208,6 +161,16 @@ static unsigned top_level(const struct shadows *all)
     return all->mode == SHADOW_LONG ? 3 : 2;
 }
 
+#define EACH_KEPT(all, k)                                                                          \
+    for (struct shadow_kept *k = (all)->kept; k < &(all)->kept[SHADOW_KEPT]; k++)
+
+static void release(struct shadows *all, const struct shadow *root)
+{
+    EACH_KEPT (all, kept) {
+        kept->root = kept->root == root ? NULL : kept->root;
+    }
+}
+
 /*
  * The process that has not run for the longest time gives up all tables that are its alone. Their
  * entries lead to no others, and no other's lead to them: whatever leads to a table has it below.
@@ -220,7 +183,7 @@ static void give_up(struct shadows *all)
     EACH_OF (*roots, n) {
         struct shadow *root = number(all, n);
 
-        if (root->checked != all->now && (!oldest || root->checked < oldest->checked)) {
+        if (root->loaded != all->loads && (!oldest || root->loaded < oldest->loaded)) {
             oldest = root;
         }
     }
@@ -228,12 +191,13 @@ static void give_up(struct shadows *all)
         return;
     }
     all->dying = oldest->below;
-    exclude(roots, oldest->number);
+    set_exclude(roots, oldest->number);
+    release(all, oldest);
     EACH_OF (*roots, n) {
-        subtract(&all->dying, &number(all, n)->below);
+        set_subtract(&all->dying, &number(all, n)->below);
     }
     for (unsigned level = 0; level < SHADOW_LEVELS; level++) {
-        subtract(&all->used[level], &all->dying);
+        set_subtract(&all->used[level], &all->dying);
     }
 }
 
@@ -244,17 +208,17 @@ static unsigned free_number(struct shadows *all)
     unsigned n;
 
     memory_set(&free, 0xff, sizeof(free));
-    subtract(&free, &all->dying);
+    set_subtract(&free, &all->dying);
     for (unsigned level = 0; level < SHADOW_LEVELS; level++) {
-        subtract(&free, &all->used[level]);
+        set_subtract(&free, &all->used[level]);
     }
-    n = first_of(&free);
+    n = set_first(&free);
     if (n < all->held) {
         return n;
     }
-    n = first_of(&all->dying);
+    n = set_first(&all->dying);
     if (n != SHADOW_MAX) {
-        exclude(&all->dying, n);
+        set_exclude(&all->dying, n);
         remove_from_bucket(all, n);
     }
     return n;
@@ -284,13 +248,13 @@ static struct shadow *take(struct shadows *all, uint64_t key)
                               .table = shadow->table,
                               .source = shadow->source,
                               .guest = guest_physical(all, key),
-                              .checked = all->now,
                               .number = (uint8_t)n,
                               .next = *bucket};
-    include(&shadow->below, n);
-    include(&all->used[level_of(shadow)], n);
-    include(&all->looked, n); /* there is nothing to compare */
-    exclude(&all->doubted, n);
+    set_include(&shadow->below, n);
+    set_include(&all->used[level_of(shadow)], n);
+    set_include(&all->looked, n); /* there is nothing to compare */
+    set_exclude(&all->global, n);
+    set_exclude(&all->doubted, n);
     *bucket = (uint8_t)(n + 1);
     return shadow;
 }
@@ -331,9 +295,18 @@ bool shadow_destroy(struct shadows *all)
 void shadow_forget(struct shadows *all)
 {
     memory_set(all->used, 0, sizeof(all->used));
-    all->dying = all->looked = all->doubted = (struct shadow_set){0};
+    all->dying = all->looked = all->filled = all->global = all->doubted = (struct shadow_set){0};
     all->at = NULL;
     memory_set(all->bucket, 0, sizeof(all->bucket));
+    memory_set(all->kept, 0, sizeof(all->kept));
+    all->current = NULL;
+}
+
+void shadow_forget_global(struct shadows *all)
+{
+    all->doubted = all->global;
+    memory_set(all->kept, 0, sizeof(all->kept));
+    all->current = NULL;
 }
 
 /* ---- Entries ---------------------------------------------------------------------------------- */
@@ -354,8 +327,8 @@ static bool is_link(const struct shadow *shadow, uint64_t entry)
 /* They are to be looked at again, global pages too. */
 static void doubt(struct shadows *all, const struct shadow_set *tables)
 {
-    subtract(&all->looked, tables);
-    add(&all->doubted, tables);
+    set_subtract(&all->looked, tables);
+    set_add(&all->doubted, tables);
 }
 
 /* The table that the link leads to. */
@@ -396,7 +369,10 @@ static void put(struct shadows *all, struct shadow *shadow, unsigned i, uint64_t
     }
     shadow->table[i] = entry;
     shadow->source[i] = source;
-    shadow->globals |= global;
+    set_include(&all->filled, shadow->number);
+    if (global) {
+        set_include(&all->global, shadow->number);
+    }
     set_check(shadow, i, is_link(shadow, entry) || !(in_pieces(shadow) || global));
 }
 
@@ -468,14 +444,11 @@ static bool check_word(struct shadows *all, struct shadow *shadow, const void *t
     return bits == 0;
 }
 
-/* Global pages outlive a load of CR3, but for those that INVLPG has not found, as the table was not
- * in use. False: the budget is spent. */
-static bool check_entries(struct shadows *all, struct shadow *shadow, bool global,
-                          unsigned *budget)
+/* Global pages outlive a load of CR3, but for those that are doubted. False: the budget is spent. */
+static bool check_entries(struct shadows *all, struct shadow *shadow, unsigned *budget)
 {
-    bool each = shadow->globals && (global || !all->globals || has(&all->doubted, shadow->number) ||
-                                    shadow->checked < all->invalidated ||
-                                    shadow->checked <= all->missed);
+    bool each = set_has(&all->global, shadow->number) &&
+                (!all->globals || set_has(&all->doubted, shadow->number));
     const void *table = NULL;
 
     for (unsigned words = shadow->guest == 0 ? 0 : (each ? 0xff : shadow->words) & -1u << all->word;
@@ -500,20 +473,13 @@ static bool check_entries(struct shadows *all, struct shadow *shadow, bool globa
     return true;
 }
 
-void shadow_begin_pass(struct shadows *all)
-{
-    all->looked = (struct shadow_set){0};
-    all->at = NULL;
-}
-
-bool shadow_check(struct shadows *all, struct shadow *root, uint32_t pass, bool global,
-                  unsigned *budget)
+bool shadow_check(struct shadows *all, struct shadow *root, unsigned *budget)
 {
     for (;;) {
         struct shadow_set left = root->below;
 
-        subtract(&left, &all->looked);
-        if (first_of(&left) == SHADOW_MAX) {
+        set_subtract(&left, &all->looked);
+        if (set_is_empty(&left)) {
             all->unchecked = false;
             return true;
         }
@@ -524,13 +490,12 @@ bool shadow_check(struct shadows *all, struct shadow *root, uint32_t pass, bool 
                 all->at = shadow;
                 all->word = 0;
             }
-            if (!check_entries(all, shadow, global, budget)) {
+            if (!check_entries(all, shadow, budget)) {
                 return false;
             }
             all->at = NULL;
-            shadow->checked = pass;
-            include(&all->looked, n);
-            exclude(&all->doubted, n);
+            set_include(&all->looked, n);
+            set_exclude(&all->doubted, n);
             spend(budget, COST_TABLE);
         }
     }
@@ -559,24 +524,25 @@ bool shadow_lookup(const struct shadows *all, const struct shadow *root, uint64_
 
 /* ---- The guest's page faults, INVLPG and CR3 -------------------------------------------------- */
 
-/* All that have `from` below have `child` there now. It may hold what the guest has changed long
- * ago, if it was not in use, or what INVLPG did not find, as this way to it was not there. */
+/* All that have `from` below have `child` there now. Unless that is new, it may hold what the guest
+ * has changed long ago, if it was not in use, or what INVLPG did not find, as this way to it was not
+ * there. */
 static void note_below(struct shadows *all, struct shadow *from, const struct shadow *child)
 {
     struct shadow_set unsure = child->below;
 
-    add(&from->below, &child->below);
+    set_add(&from->below, &child->below);
     for (unsigned level = level_of(from) + 1; level < SHADOW_LEVELS; level++) {
         EACH_OF (all->used[level], n) {
-            if (has(&number(all, n)->below, from->number)) {
-                add(&number(all, n)->below, &child->below);
+            if (set_has(&number(all, n)->below, from->number)) {
+                set_add(&number(all, n)->below, &child->below);
             }
         }
     }
-    if (all->missed != all->now) {
-        subtract(&unsure, &all->looked);
+    if (!all->invalidated || child->words == 0) {
+        set_subtract(&unsure, &all->looked);
     }
-    if (first_of(&unsure) != SHADOW_MAX) {
+    if (!set_is_empty(&unsure)) {
         doubt(all, &unsure);
         all->unchecked = true;
     }
@@ -616,7 +582,7 @@ static void check_short_root(struct shadows *all, struct shadow *root, uint64_t 
     }
 }
 
-struct shadow *shadow_root(struct shadows *all, uint64_t cr3)
+static struct shadow *find_root(struct shadows *all, uint64_t cr3)
 {
     static const uint64_t keys[] = {
         [SHADOW_FLAT] = KEY_LEVEL(2) | KEY_PIECES | KEY_DIRTY,
@@ -626,11 +592,79 @@ struct shadow *shadow_root(struct shadows *all, uint64_t cr3)
     };
     static const uint64_t addresses[] = {
         [SHADOW_32] = 0xfffff000, [SHADOW_PAE] = 0xfffff000, [SHADOW_LONG] = ADDRESS};
-    uint64_t key = KEY_VALID | KEY_RIGHTS | keys[all->mode] | (cr3 & addresses[all->mode]);
+    uint64_t key = KEY_VALID | KEY_RIGHTS | keys[all->mode] | (cr3 & addresses[all->mode]) |
+                   (all->pcids ? KEY_PCID(cr3 & PCID_BITS) : 0);
     struct shadow *root = find_or_take(all, key);
 
     if (root && all->mode == SHADOW_PAE) {
         check_short_root(all, root, cr3);
+    }
+    return root;
+}
+
+/* What the CR3 before this one has filled was not there for the others. */
+static void leave(struct shadows *all)
+{
+    if (!set_is_empty(&all->filled)) {
+        EACH_KEPT (all, kept) {
+            set_subtract(&kept->looked, &all->filled);
+        }
+    }
+    if (all->current) {
+        all->current->looked = all->looked;
+        all->current->invalidated = all->invalidated;
+    }
+    all->current = NULL;
+    all->looked = all->filled = (struct shadow_set){0};
+    all->invalidated = false;
+    all->at = NULL;
+}
+
+/* A place for `root` in place of the oldest's. It is the only one of its PCID: any other may have
+ * been loaded so that it invalidates this one's as well. */
+static RARE struct shadow_kept *begin_to_keep(struct shadows *all, struct shadow *root)
+{
+    struct shadow_kept *place = &all->kept[0];
+
+    EACH_KEPT (all, kept) {
+        if (kept->root && (kept->root->key ^ root->key) >> 52 == 0) {
+            kept->root = NULL;
+        }
+        if (place->root && (!kept->root || kept->root->loaded < place->root->loaded)) {
+            place = kept;
+        }
+    }
+    *place = (struct shadow_kept){.root = root};
+    return place;
+}
+
+static struct shadow_kept *keep_for(struct shadows *all, struct shadow *root)
+{
+    EACH_KEPT (all, kept) {
+        if (kept->root == root) {
+            return kept;
+        }
+    }
+    return begin_to_keep(all, root);
+}
+
+struct shadow *shadow_load(struct shadows *all, uint64_t cr3, bool keep)
+{
+    struct shadow *root;
+
+    leave(all);
+    all->loads++;
+    root = find_root(all, cr3);
+    if (!root) {
+        return NULL;
+    }
+    root->loaded = all->loads;
+    if (all->pcids) {
+        all->current = keep_for(all, root);
+        if (keep) {
+            all->looked = all->current->looked;
+            all->invalidated = all->current->invalidated;
+        }
     }
     return root;
 }
@@ -687,22 +721,38 @@ static void invalidate_entry(struct shadows *all, struct shadow *shadow, unsigne
     }
 }
 
+/* Global pages that INVLPG may have had to find, and did not. */
+static void doubt_global(struct shadows *all, bool missed)
+{
+    struct shadow_set tables = all->global;
+
+    if (!missed) {
+        set_subtract(&tables, &all->looked);
+    }
+    set_add(&all->doubted, &tables);
+    EACH_KEPT (all, kept) {
+        set_subtract(&kept->looked, &tables);
+    }
+}
+
 void shadow_invalidate(struct shadows *all, struct shadow *root, uint64_t linear)
 {
     struct shadow *shadow = root;
+    bool missed = false;
 
-    all->invalidated = all->now;
     for (;;) {
         unsigned i = linear >> SHADOW_SHIFT(level_of(shadow)) & 511;
 
         invalidate_entry(all, shadow, i);
         if (!(shadow->table[i] & SHADOW_PRESENT)) {
-            all->missed = level_of(shadow) > 0 ? all->now : all->missed;
-            return;
+            missed = level_of(shadow) > 0;
+            break;
         }
         if (!is_link(shadow, shadow->table[i])) {
-            return;
+            break;
         }
         shadow = follow(all, shadow, i);
     }
+    all->invalidated = true;
+    doubt_global(all, missed);
 }

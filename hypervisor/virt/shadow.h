@@ -8,11 +8,9 @@
  * the synchronization there is. docs/memory-virtualization.md says why it suffices.
  */
 #include "lib/walk.h"
+#include "virt/shadow_set.h"
 #include "virt/vcpu.h"
 
-/* Tables of a vCPU at most; beyond that the oldest process's go. */
-#define SHADOW_MAX 192u
-_Static_assert(SHADOW_MAX % 64 == 0 && SHADOW_MAX < 256, "sets of whole words, numbers of a byte");
 /* It has these from the beginning: enough for any one translation. */
 #define SHADOW_MIN 12u
 
@@ -28,9 +26,15 @@ _Static_assert(SHADOW_MAX % 64 == 0 && SHADOW_MAX < 256, "sets of whole words, n
 /* Bits that each level of shadow tables leaves to those below: 0 is the last. */
 #define SHADOW_SHIFT(level) (PAGE_SHIFT + 9 * (level))
 
-/* Tables, a bit for each. */
-struct shadow_set {
-    uint64_t word[SHADOW_MAX / 64];
+/* First tables, each with a PCID of its own, that are good for a load of CR3 which invalidates
+ * nothing. Linux has six processes a processor, and with PTI two PCIDs for each. */
+#define SHADOW_KEPT 16u
+
+/* What was true when the guest loaded another CR3. */
+struct shadow_kept {
+    struct shadow *root; /* NULL: not in use */
+    struct shadow_set looked;
+    bool invalidated;
 };
 
 struct shadow {
@@ -40,10 +44,9 @@ struct shadow {
     phys_addr guest;    /* the guest's table; 0: these are pieces of one page */
     uint64_t check[8];  /* a bit for each entry that a load of CR3 has to look at */
     struct shadow_set below; /* all that entries have led to since it was made */
-    uint32_t checked;   /* the last pass that has looked at its entries */
+    uint32_t loaded;    /* a first table: the load of CR3 that was the last to want it */
     uint8_t number;     /* its own */
     uint8_t next;       /* in its bucket: 1 + its number, or 0 */
-    bool globals;       /* it may have global pages */
     uint8_t words;      /* of `check`: those that may not be zero */
 };
 _Static_assert(sizeof(struct shadow) <= 128, "32 in a frame");
@@ -57,19 +60,21 @@ struct shadows {
     struct quota *quota;
     const struct arch_space *gpa;
     enum shadow_mode mode;
-    bool large_4m, globals; /* CR4.PSE, CR4.PGE */
+    bool large_4m, globals, pcids; /* CR4.PSE, CR4.PGE, CR4.PCIDE */
     bool stale;             /* the processor may remember what is so no longer */
-    bool unchecked;         /* it can reach what the last pass has not looked at */
-    uint32_t now;           /* that pass */
-    uint32_t invalidated;   /* the one after which INVLPG came last, */
-    uint32_t missed;        /* and the one after which it did so and found no way */
+    bool unchecked;         /* it can reach what was not looked at */
+    bool invalidated;       /* some page was, by INVLPG, since CR3 was loaded */
+    uint32_t loads;         /* of CR3, so far */
     uint32_t held;          /* tables with frames */
     struct shadow_set used[SHADOW_LEVELS]; /* those of them that stand for something */
     struct shadow_set dying;   /* those that nobody leads to any more */
-    struct shadow_set looked;  /* those that this pass has looked at, */
-    struct shadow_set doubted; /* and those at whose global pages the next one has to look as well */
+    struct shadow_set looked;  /* those that were looked at for this load of CR3 */
+    struct shadow_set filled;  /* those with new entries since then */
+    struct shadow_set global;  /* those that may have global pages, */
+    struct shadow_set doubted; /* and those whose global pages have to be looked at as well */
     struct shadow *at;      /* being looked at, as far as this word */
     unsigned word;
+    struct shadow_kept kept[SHADOW_KEPT], *current; /* and that of the CR3 that is loaded, or NULL */
     uint8_t bucket[256];    /* of those: 0, or 1 + its number */
     struct shadow *block[SHADOW_FRAMES];
 };
@@ -82,18 +87,19 @@ bool shadow_destroy(struct shadows *all);
 
 /* All tables are forgotten. */
 void shadow_forget(struct shadows *all);
-/* The first table for this CR3. NULL: one process uses all tables, forget them. */
-struct shadow *shadow_root(struct shadows *all, uint64_t cr3);
-/* Another load of CR3: what was compared before is to be compared again. */
-void shadow_begin_pass(struct shadows *all);
+/* Nothing holds any more of what loads of CR3 do not invalidate: global pages, and other PCIDs. */
+void shadow_forget_global(struct shadows *all);
+/*
+ * The guest has loaded CR3: its first table. What it reaches is to be compared; with `keep`, only
+ * what was not when another was loaded. NULL: one process uses all tables, forget them.
+ */
+struct shadow *shadow_load(struct shadows *all, uint64_t cr3, bool keep);
 /*
  * Compares what `root` reaches with the guest's, for some *budget instructions, and drops what is
- * not so any more; with `global`, global pages as well. True when it has seen everything; else it
- * wants to be called again before the guest runs. `pass`: that of the calls before, or a greater
- * one.
+ * not so any more. True when it has seen everything; else it wants to be called again before the
+ * guest runs.
  */
-bool shadow_check(struct shadows *all, struct shadow *root, uint32_t pass, bool global,
-                  unsigned *budget);
+bool shadow_check(struct shadows *all, struct shadow *root, unsigned *budget);
 /* Each step takes one new table at most. */
 enum shadow_result {
     SHADOW_DONE,
@@ -101,8 +107,8 @@ enum shadow_result {
     SHADOW_FULL,  /* one process uses all tables: forget them, and try again */
 };
 /* Puts `leaf`, without an address, at `linear` for a page of the guest's that walk() has found, and
- * what it takes above; `memory` is where the page is. With all->unchecked, shadow_check for the
- * last pass is to come before the guest runs. */
+ * what it takes above; `memory` is where the page is. With all->unchecked, shadow_check is to come
+ * before the guest runs. */
 enum shadow_result shadow_fill(struct shadows *all, struct shadow *root, uint64_t linear,
                  const struct walk_result *page, const struct mapping *memory, uint64_t leaf);
 /* Where the processor finds what stands at `linear`; false: nowhere. */

@@ -13,14 +13,16 @@ static bool below_4g(uint64_t value)
 }
 
 /* SDM vol 3, 26.3.1.1; APM vol 2, 15.5.1. */
-static bool control_valid(const struct vcpu_state *in, const struct vcpu_limits *limits)
+static bool control_valid(const struct vcpu_state *in, const struct vcpu_limits *limits,
+                          uint64_t made_cr4)
 {
     bool paging = (in->cr0 & CR0_PG) != 0;
     bool long_mode = paging && (in->efer & EFER_LME) != 0;
 
     return (in->cr0 & ~CR0_DEFINED) == 0 && (!paging || (in->cr0 & CR0_PE)) &&
-           (!(in->cr0 & CR0_NW) || (in->cr0 & CR0_CD)) && (in->cr4 & ~limits->cr4) == 0 &&
-           (in->efer & ~limits->efer) == 0 && (!long_mode || (in->cr4 & CR4_PAE)) &&
+           (!(in->cr0 & CR0_NW) || (in->cr0 & CR0_CD)) && (in->cr4 & ~(limits->cr4 | made_cr4)) == 0 &&
+           (long_mode ? (in->cr4 & CR4_PAE) != 0 : (in->cr4 & CR4_PCIDE) == 0) &&
+           (in->efer & ~limits->efer) == 0 &&
            in->cr3 >> limits->physical_bits == 0;
 }
 
@@ -63,12 +65,12 @@ static bool msrs_valid(const struct vcpu_state *in)
 }
 
 bool vcpu_state_valid(const struct vcpu_state *in, uint32_t groups,
-                      const struct vcpu_limits *limits)
+                      const struct vcpu_limits *limits, uint64_t made_cr4)
 {
     return (!(groups & STATE_IP) ||
             (canonical(in->rip) && (in->rflags & (~RFLAGS_DEFINED | RFLAGS_ONE)) == RFLAGS_ONE &&
              in->interruptibility <= (BLOCKED_BY_STI_OR_MOV_SS | BLOCKED_BY_NMI))) &&
-           (!(groups & STATE_CONTROL) || control_valid(in, limits)) &&
+           (!(groups & STATE_CONTROL) || control_valid(in, limits, made_cr4)) &&
            (!(groups & STATE_SEGMENTS) || segments_valid(in)) &&
            (!(groups & STATE_TABLES) || (table_valid(&in->gdtr) && table_valid(&in->idtr))) &&
            (!(groups & STATE_DEBUG) || (in->dr7 & DR7_RESERVED) == 0) &&

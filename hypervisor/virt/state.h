@@ -23,6 +23,7 @@ static inline bool canonical(uint64_t address)
 }
 
 /* Is every value of these groups (enum vcpu_state_group; XCR0 is the backend's) one that may reach
- * the hardware? What does not go together in them an entry refuses harmlessly. */
+ * the hardware? What does not go together in them an entry refuses harmlessly. `made_cr4`: bits that
+ * software is behind. */
 bool vcpu_state_valid(const struct vcpu_state *in, uint32_t groups,
-                      const struct vcpu_limits *limits);
+                      const struct vcpu_limits *limits, uint64_t made_cr4);

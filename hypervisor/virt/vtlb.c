@@ -30,11 +30,11 @@ static enum shadow_mode mode_of(const struct walk_registers *guest)
 }
 
 /* Until that is done the guest faults at its next step, and runs on no old translation. */
-static void begin_load(struct vcpu *vcpu, bool global)
+static void begin_load(struct vcpu *vcpu, bool keep)
 {
     struct vtlb *vtlb = vcpu->vtlb;
 
-    vtlb->global = global || (vtlb->load != VTLB_LOADED && vtlb->global);
+    vtlb->keep = keep;
     vtlb->load = VTLB_TO_LOAD;
     vtlb->root = arch_pool_physical(vtlb->nothing);
     virt->flush(vcpu);
@@ -43,27 +43,21 @@ static void begin_load(struct vcpu *vcpu, bool global)
 void vtlb_forget(struct vcpu *vcpu)
 {
     shadow_forget(&vcpu->vtlb->shadows);
-    begin_load(vcpu, true);
+    begin_load(vcpu, false);
 }
 
-/* The first of the tables for the guest's CR3, and a new pass. */
+/* The first of the tables for the guest's CR3. */
 static void find_root(struct vcpu *vcpu)
 {
     struct vtlb *vtlb = vcpu->vtlb;
     struct shadows *all = &vtlb->shadows;
 
-    if (vtlb->pass == UINT32_MAX) { /* it must not come to what tables have noted before */
-        vtlb->pass = all->now = all->invalidated = all->missed = 0;
-        shadow_forget(all);
-    }
-    vtlb->top = shadow_root(all, vtlb->guest.cr3);
+    vtlb->top = shadow_load(all, vtlb->guest.cr3, vtlb->keep);
     if (!vtlb->top) {
         shadow_forget(all);
-        vtlb->top = shadow_root(all, vtlb->guest.cr3);
+        vtlb->top = shadow_load(all, vtlb->guest.cr3, false);
     }
     COUNT(load);
-    shadow_begin_pass(all);
-    vtlb->pass++;
     vtlb->load = VTLB_LOADING;
 }
 
@@ -77,10 +71,8 @@ static void load(struct vcpu *vcpu)
         find_root(vcpu);
     }
     if (vtlb->load == VTLB_LOADING &&
-        shadow_check(&vtlb->shadows, vtlb->top, vtlb->pass, vtlb->global, &budget)) {
-        vtlb->shadows.now = vtlb->pass;
+        shadow_check(&vtlb->shadows, vtlb->top, &budget)) {
         vtlb->shadows.stale = false;
-        vtlb->global = false;
         vtlb->load = VTLB_LOADED;
         vtlb->root = arch_pool_physical(vtlb->top->table);
         virt->flush(vcpu);
@@ -379,20 +371,30 @@ static bool mov_cr3(struct vcpu *vcpu, struct vcpu_exit *exit)
     uint64_t *gpr = vcpu->state->gpr;
 
     if (!is_loaded(vcpu) || (exit->cr.decode && !decode_mov_cr(vcpu, exit)) ||
-        exit->cr.gpr == GPR_RSP || exit->insn_length == 0) {
+        exit->insn_length == 0) {
         return false;
     }
-    if (exit->cr.write) {
-        uint64_t value = *(const volatile uint64_t *)&gpr[exit->cr.gpr];
+    bool rsp = exit->cr.gpr == GPR_RSP; /* Linux has no other register at a system call */
 
+    if (exit->cr.write) {
+        if (rsp) {
+            virt->state_get(vcpu, STATE_RSP);
+        }
+        uint64_t value = *(const volatile uint64_t *)&gpr[exit->cr.gpr];
+        bool keep = (guest->cr4 & CR4_PCIDE) && (value & CR3_KEEP);
+
+        value &= keep ? ~CR3_KEEP : ~0UL;
         if (value >> guest->physical_bits) {
             return false;
         }
         guest->cr3 = value;
-        begin_load(vcpu, false);
+        begin_load(vcpu, keep);
         load(vcpu);
     } else {
         gpr[exit->cr.gpr] = guest->cr3;
+        if (rsp) {
+            virt->state_set(vcpu, vcpu->state, STATE_RSP); /* any value is good */
+        }
     }
     step_over(vcpu, exit->insn_length);
     return true;
@@ -439,7 +441,9 @@ void vtlb_set(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint6
     vtlb->shadows.mode = mode_of(guest);
     vtlb->shadows.large_4m = (cr4 & CR4_PSE) != 0;
     vtlb->shadows.globals = (cr4 & CR4_PGE) != 0;
-    begin_load(vcpu, true);
+    vtlb->shadows.pcids = (cr4 & CR4_PCIDE) != 0;
+    shadow_forget_global(&vtlb->shadows);
+    begin_load(vcpu, false);
 }
 
 void vtlb_create(struct vcpu *vcpu)

@@ -25,8 +25,7 @@ struct vtlb {
     uint64_t generation;         /* vm->generation that the tables are not older than */
     phys_addr root;              /* for the real CR3 */
     enum vtlb_load load;
-    bool global;                 /* and global pages go with it */
-    uint32_t pass;               /* the last that was begun */
+    bool keep;                   /* TO_LOAD: it invalidates nothing */
     void *nothing;               /* a frame: an empty table */
     struct shadow *top;
     struct shadows shadows;
@@ -36,9 +35,13 @@ _Static_assert(sizeof(struct vtlb) <= PAGE_SIZE, "one frame");
 /* What the processor runs on, out of what the guest believes; the backend adds what is its own. */
 #define VTLB_CR0 (CR0_PE | CR0_PG | CR0_WP)
 #define VTLB_CR4 CR4_PAE
-/* CR4 bits of translation, which the guest must not change by itself. PGE is never really set: no
- * shadow entry is global. */
-#define VTLB_CR4_OWNED (CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP)
+/* CR4 bits of translation, which the guest must not change by itself. PGE and PCIDE are never really
+ * set: no shadow entry is global, and PCIDs are the first tables' (shadow.c). */
+#define VTLB_CR4_OWNED (CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP)
+/* And those that it can have whatever the processor has. But only VMX exits before it looks for
+ * reserved bits (SDM vol 3, 25.1.1; APM vol 2, 15.9). */
+#define VTLB_CR4_MADE CR4_PCIDE
+
 static inline uint64_t vtlb_real_cr0(uint64_t cr0)
 {
     return cr0 | VTLB_CR0;
@@ -47,7 +50,7 @@ static inline uint64_t vtlb_real_cr0(uint64_t cr0)
 /* Without paging there is no user page to keep the supervisor from. */
 static inline uint64_t vtlb_real_cr4(uint64_t cr0, uint64_t cr4)
 {
-    uint64_t off = CR4_PSE | CR4_PGE | (cr0 & CR0_PG ? 0 : CR4_SMEP | CR4_SMAP);
+    uint64_t off = CR4_PSE | CR4_PGE | CR4_PCIDE | (cr0 & CR0_PG ? 0 : CR4_SMEP | CR4_SMAP);
 
     return (cr4 & ~off) | VTLB_CR4;
 }

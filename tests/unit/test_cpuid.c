@@ -63,7 +63,7 @@ static void hides_what_is_not_virtualized(void **state)
     /* leaf, register, bits that must be 0 */
     static const struct { uint32_t leaf, reg, hidden; const char *what; } rows[] = {
         { 1, 2, 1u << 3, "MONITOR" },     { 1, 2, 1u << 5, "VMX" },
-        { 1, 2, 1u << 17, "PCID" },       { 1, 2, 1u << 21, "x2APIC" },
+        { 1, 2, 1u << 21, "x2APIC" },
         { 1, 2, 1u << 24, "deadline" },   { 1, 2, 1u << 27, "OSXSAVE" },
         { 1, 3, 1u << 7, "MCE" },         { 1, 3, 1u << 9, "APIC" },
         { 1, 3, 1u << 12, "MTRR" },       { 1, 3, 1u << 14, "MCA" },
@@ -103,6 +103,7 @@ static void shows_what_works(void **state)
     assert_int_equal(leaf(1, 0).ecx & (1u << 26), 1u << 26);  /* XSAVE */
     assert_int_equal(leaf(1, 0).ebx, 0x1ffff);                /* one processor */
     assert_int_equal(leaf(7, 0).ebx & 0x100081, 0x100081);    /* FSGSBASE, SMEP, SMAP */
+    assert_int_equal(cpuid_cr4(&table), 0x370fbf);
     assert_int_equal(leaf(0x80000001, 0).edx & 0x24100800, 0x24100800);
     assert_int_equal(leaf(0x80000007, 0).edx, 1u << 8);
     assert_int_equal(leaf(0x80000008, 0).eax, 0x30ff);
@@ -122,6 +123,19 @@ static void adds_no_feature(void **state)
     assert_int_equal(leaf(7, 0).ebx, 0);
     assert_int_equal(leaf(0xd, 0).eax, 0);
     assert_int_equal(cpuid_find(&table, 0xd, 0)->dynamic, CPUID_STATIC);
+    assert_int_equal(cpuid_cr4(&table), 0x7bf);
+}
+
+/* But the vTLB does its own. */
+static void shows_pcids_of_the_vtlb(void **state)
+{
+    (void)state;
+    struct processor p = { .little = true, .basic_max = 0xd, .extended_max = 0x80000008 };
+    const struct cpuid_host host = { read_processor, &p };
+
+    cpuid_build(&table, &host, &(struct cpuid_vcpu){ .count = 1, .pcids = true });
+    assert_int_equal(leaf(1, 0).ecx, 1u << 31 | 1u << 17);
+    assert_int_equal(cpuid_cr4(&table), 0x207bf);
 }
 
 /* Intel repeats the highest leaf beyond the end; that must not be taken for features. */
@@ -261,6 +275,7 @@ int main(void)
         cmocka_unit_test(hides_what_is_not_virtualized),
         cmocka_unit_test(shows_what_works),
         cmocka_unit_test(adds_no_feature),
+        cmocka_unit_test(shows_pcids_of_the_vtlb),
         cmocka_unit_test(does_not_read_beyond_the_host),
         cmocka_unit_test(tells_the_frequency),
         cmocka_unit_test(names_the_hypervisor),

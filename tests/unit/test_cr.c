@@ -12,6 +12,8 @@
 #include "cr.h"
 
 #define PG 0x80000000u
+#define PCIDE 0x20000u
+#define SHOWN 0x3507bf /* without PCIDs */
 #define LONG_CODE 0xa9b
 #define CODE_32 0xc9b
 
@@ -27,25 +29,25 @@ static void guards_cr0(void **unused)
     (void)unused;
     struct vcpu_state s = make(0x11, 0x20, 0x100, CODE_32);
 
-    assert_false(cr_write(&s, 0, PG | 0x10));       /* PG without PE */
-    assert_false(cr_write(&s, 0, 0x20000011));      /* NW without CD */
-    assert_false(cr_write(&s, 0, 1UL << 32 | 0x11));
+    assert_false(cr_write(&s, SHOWN, 0, PG | 0x10));       /* PG without PE */
+    assert_false(cr_write(&s, SHOWN, 0, 0x20000011));      /* NW without CD */
+    assert_false(cr_write(&s, SHOWN, 0, 1UL << 32 | 0x11));
     assert_int_equal(s.dirty, 0);
-    assert_true(cr_write(&s, 0, PG | 0x1)); /* into long mode; ET stays */
+    assert_true(cr_write(&s, SHOWN, 0, PG | 0x1)); /* into long mode; ET stays */
     assert_int_equal(s.cr0, PG | 0x11);
     assert_int_equal(s.efer, 0x500);
     assert_int_equal(s.dirty, STATE_CONTROL);
-    assert_true(cr_write(&s, 0, 0x11)); /* and out of it, from 32-bit code */
+    assert_true(cr_write(&s, SHOWN, 0, 0x11)); /* and out of it, from 32-bit code */
     assert_int_equal(s.efer, 0x100);
 
     s = make(0x11, 0x00, 0x100, CODE_32);
-    assert_false(cr_write(&s, 0, PG | 0x11)); /* LME without PAE */
+    assert_false(cr_write(&s, SHOWN, 0, PG | 0x11)); /* LME without PAE */
     s = make(0x11, 0x20, 0x100, LONG_CODE);
-    assert_false(cr_write(&s, 0, PG | 0x11));
+    assert_false(cr_write(&s, SHOWN, 0, PG | 0x11));
     s = make(PG | 0x11, 0x20, 0x500, LONG_CODE);
-    assert_false(cr_write(&s, 0, 0x11));
+    assert_false(cr_write(&s, SHOWN, 0, 0x11));
     s = make(0x11, 0x00, 0, CODE_32);
-    assert_true(cr_write(&s, 0, PG | 0x11)); /* legacy paging */
+    assert_true(cr_write(&s, SHOWN, 0, PG | 0x11)); /* legacy paging */
     assert_int_equal(s.efer, 0);
 }
 
@@ -54,18 +56,38 @@ static void guards_cr3_and_cr4(void **unused)
     (void)unused;
     struct vcpu_state s = make(PG | 0x11, 0x20, 0x500, LONG_CODE);
 
-    assert_true(cr_write(&s, 3, 0x123000));
-    assert_false(cr_write(&s, 3, 1UL << 63 | 0x123000));
+    assert_true(cr_write(&s, SHOWN, 3, 0x123000));
+    assert_false(cr_write(&s, SHOWN, 3, 1UL << 63 | 0x123000));
     assert_int_equal(s.cr3, 0x123000);
-    assert_true(cr_write(&s, 4, 0x3506b0));
-    assert_false(cr_write(&s, 4, 0x90)); /* PAE off in long mode */
+    assert_true(cr_write(&s, SHOWN, 4, 0x3506b0));
+    assert_false(cr_write(&s, SHOWN, 4, 0x90)); /* PAE off in long mode */
     static const unsigned hidden[] = { 6, 12, 13, 14, 17, 22, 23, 24, 40 };
     for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++) {
-        assert_false(cr_write(&s, 4, 0x20 | 1UL << hidden[i]));
+        assert_false(cr_write(&s, SHOWN, 4, 0x20 | 1UL << hidden[i]));
     }
     assert_int_equal(s.cr4, 0x3506b0);
-    assert_false(cr_write(&s, 1, 0));
-    assert_false(cr_write(&s, 2, 0));
+    assert_false(cr_write(&s, 0x507bf, 4, 0x100020)); /* no SMEP */
+    assert_false(cr_write(&s, SHOWN, 1, 0));
+    assert_false(cr_write(&s, SHOWN, 2, 0));
+}
+
+static void guards_pcids(void **unused)
+{
+    (void)unused;
+    struct vcpu_state s = make(PG | 0x11, 0x20, 0x500, CODE_32);
+
+    s.cr3 = 0x1008;
+    assert_false(cr_write(&s, SHOWN | PCIDE, 4, 0x20 | PCIDE)); /* CR3 has other bits there */
+    s.cr3 = 0x1000;
+    assert_false(cr_write(&s, SHOWN, 4, 0x20 | PCIDE));
+    assert_true(cr_write(&s, SHOWN | PCIDE, 4, 0x20 | PCIDE));
+    assert_true(cr_write(&s, SHOWN | PCIDE, 3, 1UL << 63 | 0x2003));
+    assert_int_equal(s.cr3, 0x2003);
+    assert_false(cr_write(&s, SHOWN | PCIDE, 3, 1UL << 62 | 0x2003));
+    assert_false(cr_write(&s, SHOWN | PCIDE, 0, 0x11)); /* out of long mode */
+    assert_true(cr_write(&s, SHOWN | PCIDE, 4, 0x20));
+    assert_true(cr_write(&s, SHOWN | PCIDE, 0, 0x11));
+    assert_false(cr_write(&s, SHOWN | PCIDE, 4, 0x20 | PCIDE));
 }
 
 static void decodes(void **unused)
@@ -108,6 +130,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(guards_cr0),
         cmocka_unit_test(guards_cr3_and_cr4),
+        cmocka_unit_test(guards_pcids),
         cmocka_unit_test(decodes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -200,7 +200,7 @@ static int set_up(void **state)
     }
     svm_by_qemu = true;
     xcr0 = 1;
-    svm_limits = svm_make_limits(UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, 0x3028);
+    svm_limits = svm_make_limits(~(1u << 17), UINT32_MAX, UINT32_MAX, UINT32_MAX, 0x3028);
     return 0;
 }
 
@@ -237,7 +237,7 @@ static void test_reasons(void **state)
         enum exit_reason reason;
     } cases[] = {
         {0x052, EXIT_MACHINE_CHECK},  {0x060, EXIT_HOST_INTERRUPT}, {0x061, EXIT_NMI},
-        {0x062, EXIT_HOST_INTERRUPT}, {0x064, EXIT_UNKNOWN},        {0x06f, EXIT_VIRTUALIZATION},
+        {0x062, EXIT_HOST_INTERRUPT}, {0x064, EXIT_IRQ_WINDOW},     {0x06f, EXIT_VIRTUALIZATION},
         {0x072, EXIT_CPUID},          {0x073, EXIT_VIRTUALIZATION}, {0x076, EXIT_CACHE},
         {0x078, EXIT_HLT},            {0x07a, EXIT_VIRTUALIZATION}, {0x07d, EXIT_TASK_SWITCH},
         {0x07f, EXIT_SHUTDOWN},       {0x080, EXIT_VIRTUALIZATION}, {0x081, EXIT_HYPERCALL},
@@ -247,8 +247,8 @@ static void test_reasons(void **state)
         {0x08c, EXIT_MONITOR},        {0x08d, EXIT_XSETBV},         {0x08e, EXIT_VIRTUALIZATION},
         {0x07b, EXIT_IO},             {0x07c, EXIT_MSR_READ},       {0x400, EXIT_MEMORY},
         {0x000, EXIT_CR_ACCESS},      {0x01f, EXIT_CR_ACCESS},      {0x020, EXIT_UNKNOWN},
-        {0x03f, EXIT_UNKNOWN},        {0x04e, EXIT_PAGE_FAULT}, {0x079, EXIT_INVLPG},        {0x06e, EXIT_UNKNOWN},
-        {0x08f, EXIT_UNKNOWN},        {0x403, EXIT_UNKNOWN},
+        {0x03f, EXIT_UNKNOWN},        {0x04e, EXIT_PAGE_FAULT},     {0x079, EXIT_INVLPG},
+        {0x06e, EXIT_UNKNOWN},        {0x08f, EXIT_UNKNOWN},        {0x403, EXIT_UNKNOWN},
     };
 
     memset(&raw, 0, sizeof(raw));
@@ -481,7 +481,7 @@ static void test_refused_state_is_forgotten(void **state)
         assert_int_not_equal(*word, secret);
     }
     assert_int_equal(pages[0].rip, 0xfff0);
-    assert_true(vcpu_state_valid(&pages[0], STATE_ALL, &svm_limits));
+    assert_true(vcpu_state_valid(&pages[0], STATE_ALL, &svm_limits, 0));
 }
 
 /* ---- State --------------------------------------------------------------------------------- */
@@ -686,7 +686,7 @@ static void test_bad_state(void **state)
         assert_memory_equal(vmcb_of(vcpu), &before, sizeof(before));
         assert_int_equal(xcr0, 3);
         /* In a group that is not asked for nobody looks at it. */
-        assert_true(vcpu_state_valid(&in, STATE_ALL & ~bad[i].group, &svm_limits));
+        assert_true(vcpu_state_valid(&in, STATE_ALL & ~bad[i].group, &svm_limits, 0));
     }
 }
 
@@ -700,6 +700,7 @@ static void test_limits(void **state)
     assert_int_equal(none.efer, 0x501);
     assert_int_equal(none.physical_bits, 36);
     assert_int_equal(svm_limits.cr4, 0x350fff);
+    assert_int_equal(svm_make_limits(1u << 17, 0, 0, 0, 36).cr4, 0x207ff); /* PCIDE */
     assert_int_equal(svm_limits.efer, 0xd01);
 }
 

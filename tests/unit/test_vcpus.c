@@ -338,7 +338,8 @@ static void lives_begin_and_end_together(void **unused)
                                     .handler = HANDLER(i), .number = i, .deadline = TSC_NEVER,
                                     .deadline_ns = TIME_NEVER };
         cpuid_build(&vm.vcpu[i].cpuid, &cpuid_processor,
-                    &(struct cpuid_vcpu){ 1000000, (uint8_t)i, VCPUS });
+                    &(struct cpuid_vcpu){ .tsc_khz = 1000000, .number = (uint8_t)i,
+                                           .count = VCPUS });
         side[i].dice = i;
         pthread_mutex_init(&side[i].lock, NULL);
         pthread_cond_init(&side[i].told, NULL);

@@ -250,7 +250,7 @@ static void test_nmi_unblocked(void **state)
 
 static struct vmx_limits limits(void)
 {
-    return vmx_make_limits(VMXE, 0x3767ff, VMXE | MCE | PAE, true, 40);
+    return vmx_make_limits(VMXE, 0x3567ff, VMXE | MCE | PAE, true, 40);
 }
 
 /* 64-bit code, as Linux is entered. */
@@ -277,17 +277,22 @@ static bool check(const struct vcpu_state *in)
 {
     const struct vmx_limits l = limits();
 
-    return vcpu_state_valid(in, STATE_ALL, &l.may);
+    return vcpu_state_valid(in, STATE_ALL, &l.may, 0);
 }
 
 static void test_good_state(void **state)
 {
+    const struct vmx_limits vmx = limits();
+
     (void)state;
     struct vcpu_state in = good_state();
 
     assert_true(check(&in));
+    in.cr4 = PAE | PCIDE; /* the vTLB's */
+    assert_true(vcpu_state_valid(&in, STATE_ALL, &vmx.may, PCIDE));
     in.cr0 = 0x60000010; /* real mode after reset */
     in.efer = 0;
+    assert_false(vcpu_state_valid(&in, STATE_ALL, &vmx.may, PCIDE));
     in.cr4 = 0;
     assert_true(check(&in));
     in.rip = 0xffffffff81000000;
@@ -354,9 +359,9 @@ static void test_only_the_groups_asked_for(void **state)
 
     in.cr4 = VMXE;
     in.rip = 1UL << 47;
-    assert_int_equal(vcpu_state_valid(&in, STATE_MSRS | STATE_SEGMENTS, &l.may), true);
-    assert_int_equal(vcpu_state_valid(&in, STATE_IP, &l.may), false);
-    assert_int_equal(vcpu_state_valid(&in, STATE_CONTROL, &l.may), false);
+    assert_int_equal(vcpu_state_valid(&in, STATE_MSRS | STATE_SEGMENTS, &l.may, 0), true);
+    assert_int_equal(vcpu_state_valid(&in, STATE_IP, &l.may, 0), false);
+    assert_int_equal(vcpu_state_valid(&in, STATE_CONTROL, &l.may, 0), false);
 }
 
 static void test_control_registers_split(void **state)

@@ -43,6 +43,7 @@ static void test_random_tables(void **state)
     assert_true(pager_counts.hits > 10000 && pager_counts.fills > 10000);
     assert_true(pager_counts.faults > 1000 && pager_counts.violations > 100);
     assert_true(pager_counts.loads > 1000 && pager_counts.invlpgs > 1000);
+    assert_true(pager_counts.visits > 100);
 }
 
 /* With the least memory the oldest process goes, or all do: slower, and right. */
@@ -65,12 +66,30 @@ static void test_processes_come_back(void **state)
     pager_end();
 }
 
+static void test_pcids(void **state)
+{
+    static void (*const rest[])(void) = {pager_invlpg_for_all_pcids, pager_invlpg_without_a_way,
+                                         pager_invlpg_on_another_way};
+    uint64_t seed = 1;
+
+    (void)state;
+    pager_start(random_below, &seed, MANY);
+    assert_int_equal(pager_pcids(), 0);
+    pager_end();
+    for (unsigned i = 0; i < sizeof(rest) / sizeof(rest[0]); i++) {
+        pager_start(random_below, &seed, MANY);
+        rest[i]();
+        pager_end();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_tables),
         cmocka_unit_test(test_little_memory),
         cmocka_unit_test(test_processes_come_back),
+        cmocka_unit_test(test_pcids),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,6 +36,7 @@ static const uint8_t events[CODES] = {
     [VMEXIT_INTR] = EXIT_HOST_INTERRUPT,
     [VMEXIT_NMI] = EXIT_NMI,
     [VMEXIT_SMI] = EXIT_HOST_INTERRUPT, /* taken by the firmware when GIF is set again */
+    [VMEXIT_VINTR] = EXIT_IRQ_WINDOW,
     [VMEXIT_TASK_SWITCH] = EXIT_TASK_SWITCH,
     [VMEXIT_SHUTDOWN] = EXIT_SHUTDOWN,
 };

@@ -11,12 +11,13 @@
 /* CR4 bits that every CPU with SVM has, and the CPUID bits of the others (APM vol 2, 3.1.3). */
 #define CR4_BASIC 0x7ffUL /* VME .. OSXMMEXCPT */
 
-/* Not PCIDE, LA57, PKE, CET and what came later: their state is not switched. */
+/* Not LA57, PKE, CET and what came later: their state is not switched. */
 struct vcpu_limits svm_make_limits(uint32_t leaf1_ecx, uint32_t leaf7_ebx, uint32_t leaf7_ecx,
                                   uint32_t extended_edx, uint32_t widths)
 {
     return (struct vcpu_limits){
-        .cr4 = CR4_BASIC | (leaf1_ecx & 1u << 26 ? CR4_OSXSAVE : 0) |
+        .cr4 = CR4_BASIC | (leaf1_ecx & 1u << 17 ? CR4_PCIDE : 0) |
+               (leaf1_ecx & 1u << 26 ? CR4_OSXSAVE : 0) |
                (leaf7_ebx & 1u << 0 ? CR4_FSGSBASE : 0) |
                (leaf7_ebx & 1u << 7 ? CR4_SMEP : 0) | (leaf7_ebx & 1u << 20 ? CR4_SMAP : 0) |
                (leaf7_ecx & 1u << 2 ? CR4_UMIP : 0),
@@ -168,7 +169,7 @@ enum status svm_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32
     struct vmcb *vmcb = svm->vmcb;
     bool changed = false;
 
-    if (!vcpu_state_valid(in, groups, &svm_limits) ||
+    if (!vcpu_state_valid(in, groups, &svm_limits, vcpu->vtlb ? VTLB_CR4_MADE : 0) ||
         ((groups & STATE_XCR0) && !fpu_xcr0_valid(in->xcr0))) {
         return STATUS_BAD_ARGUMENT;
     }

@@ -51,7 +51,7 @@ static void set_intercepts(struct vmcb *vmcb)
 static void use_vtlb(struct vcpu *vcpu, struct vmcb *vmcb)
 {
     vmcb->intercept_exceptions |= INTERCEPT_EXCEPTION_PF;
-    vmcb->intercepts |= INTERCEPT_INVLPG;
+    vmcb->intercepts |= INTERCEPT_INVLPG | (svm_by_qemu ? 0 : INTERCEPT_VINTR);
     vmcb->intercept_cr_read = SVM_VTLB_CR;
     vmcb->intercept_cr_write = SVM_VTLB_CR;
     svm_vtlb_control(vcpu, vmcb->cr0, 0, vmcb->cr4, 0);
@@ -211,6 +211,9 @@ static bool interruptible(const struct vmcb *vmcb)
 /*
  * An interrupt that the guest can take at its entry is injected. One that has to wait is a virtual
  * interrupt, which the guest takes without an exit (APM vol 2, 15.21.4).
+ *
+ * With the vTLB the delivery itself may exit, and Bochs does not tell of a virtual interrupt what it
+ * was (EXITINTINFO has the exception before). It exits when it can be taken, and is injected then.
  *
  * QEMU delivers an injected interrupt twice, RFLAGS.IF or not, when its loop ends before the
  * guest's next exit or exception: there all are virtual. And it forgets the guest's interrupt

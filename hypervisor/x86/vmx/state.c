@@ -4,11 +4,11 @@
 #include "lib/registers.h"
 
 /*
- * CR4: VME PVI TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT UMIP, FSGSBASE, OSXSAVE SMEP SMAP.
- * Not VMXE and SMXE (no nesting), LA57 (48-bit addresses only), PCIDE, PKE, CET and PKS (their
- * state is not switched).
+ * CR4: VME PVI TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT UMIP, FSGSBASE, PCIDE, OSXSAVE SMEP
+ * SMAP. Not VMXE and SMXE (no nesting), LA57 (48-bit addresses only), PKE, CET and PKS (their state
+ * is not switched).
  */
-#define CR4_OFFERED 0x350fffUL
+#define CR4_OFFERED 0x370fffUL
 struct vmx_limits vmx_make_limits(uint64_t cr4_fixed0, uint64_t cr4_fixed1, uint64_t host_cr4,
                                   bool nx, unsigned physical_bits)
 {

@@ -95,8 +95,8 @@ static const char *vmx_probe(uint32_t *caps)
     const char *missing = vmx_choose(&msrs, &features);
 
     *caps = missing           ? 0
-            : features.nested ? VIRT_NESTED_PAGING | VIRT_INSN_LENGTH | VIRT_UNRESTRICTED
-                              : VIRT_INSN_LENGTH;
+                       : VIRT_INSN_LENGTH | VIRT_VTLB_PCIDS |
+                             (features.nested ? VIRT_NESTED_PAGING | VIRT_UNRESTRICTED : 0);
     return missing;
 }
 

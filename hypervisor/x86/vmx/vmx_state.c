@@ -259,7 +259,8 @@ static RARE void load_others(struct vmx_vcpu *vmx, const struct vcpu_state *in, 
 
 void vmx_state_load(struct vmx_vcpu *vmx, const struct vcpu_state *in, uint32_t groups)
 {
-    KASSERT(vmx->away); /* CR2 and SYSCALL's MSRs are taken up on the way back */
+    /* CR2 and SYSCALL's MSRs are taken up on the way back. */
+    KASSERT(vmx->away || !(groups & (STATE_CONTROL | STATE_MSRS)));
     if (groups & STATE_IP) {
         set_ip(vmx, in->rip, in->rflags, in->interruptibility);
     }
@@ -272,7 +273,7 @@ enum status vmx_state_set(struct vcpu *vcpu, const struct vcpu_state *in, uint32
 {
     struct vmx_vcpu *vmx = vmx_of(vcpu);
 
-    if (!vcpu_state_valid(in, groups, &vmx_limits.may) ||
+    if (!vcpu_state_valid(in, groups, &vmx_limits.may, vcpu->vtlb ? VTLB_CR4_MADE : 0) ||
         ((groups & STATE_XCR0) && !fpu_xcr0_valid(in->xcr0))) {
         return STATUS_BAD_ARGUMENT;
     }

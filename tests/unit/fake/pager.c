@@ -122,10 +122,21 @@ static void set_cr2(struct vcpu *self, uint64_t address)
     guest_cr2 = address;
 }
 
+static uint64_t guest_rsp;
+
 static void state_get(struct vcpu *self, uint32_t groups)
 {
+    if (groups & STATE_RSP) {
+        self->state->gpr[GPR_RSP] = guest_rsp;
+    }
+}
+
+static enum status state_set(struct vcpu *self, const struct vcpu_state *in, uint32_t groups)
+{
+    RULE(groups == STATE_RSP);
     (void)self;
-    (void)groups;
+    guest_rsp = in->gpr[GPR_RSP];
+    return STATUS_OK;
 }
 
 static void load_ip(struct vcpu *self)
@@ -138,6 +149,7 @@ static const struct virt_ops ops = {.limits = &limits,
                                     .flush = flush,
                                     .set_cr2 = set_cr2,
                                     .state_get = state_get,
+                                    .state_set = state_set,
                                     .load_ip = load_ip};
 const struct virt_ops *virt = &ops;
 
@@ -331,6 +343,19 @@ static void compare(uint64_t linear, unsigned access)
 static const uint64_t roots_of[4] = {0x1000, 0x2000, 0x3000, 0x4000};
 static bool changed_global, changed_directory;
 
+#define PCIDS 4
+static bool changed[PCIDS]; /* something, since the guest invalidated what it has */
+
+static bool has_pcids(void)
+{
+    return vcpu.vtlb->guest.cr4 & CR4_PCIDE;
+}
+
+static unsigned pcid(void)
+{
+    return has_pcids() ? vcpu.vtlb->guest.cr3 % PCIDS : 0;
+}
+
 static uint64_t probe(void)
 {
     static const uint16_t index[] = {0, 1, 5, 511};
@@ -364,6 +389,9 @@ static uint64_t random_entry(void)
     entry |= choose(4) ? 0 : 0x100;
     entry |= choose(6) || vcpu.vtlb->shadows.mode == SHADOW_32 ? 0 : 1UL << 63;
     entry |= choose(64) ? 0 : 1UL << (12 + choose(40));
+    if ((entry & 0x000ffffffffff000UL) == DIRECTORIES) {
+        entry ^= 0x1000; /* walking there must not set bits in what other faults read again */
+    }
     return entry;
 }
 
@@ -373,8 +401,9 @@ static void change_entry(void)
     enum shadow_mode mode = vcpu.vtlb->shadows.mode;
     uint64_t table = 0x1000 + choose(TABLES) * 0x1000UL, entry = random_entry();
 
+    memset(changed, true, sizeof(changed));
     if (mode == SHADOW_PAE && !choose(8)) {
-        uint64_t value = choose(6) ? (entry & 0xff000) | 1 : entry;
+        uint64_t value = choose(6) ? (entry & 0xf000) | 1 : entry;
 
         memcpy(ram + DIRECTORIES + choose(16) * 8UL, &value, 8);
         changed_directory = true;
@@ -395,7 +424,9 @@ static uint64_t random_cr3(void)
 {
     uint32_t which = choose(4);
 
-    return vcpu.vtlb->shadows.mode == SHADOW_PAE ? DIRECTORIES + which * 32 : roots_of[which];
+    return vcpu.vtlb->shadows.mode == SHADOW_PAE ? DIRECTORIES + which * 32
+           : has_pcids()                         ? roots_of[which] + choose(PCIDS)
+                                                 : roots_of[which];
 }
 
 static void set_registers(bool pge)
@@ -404,6 +435,7 @@ static void set_registers(bool pge)
 
     vtlb_set(&vcpu, guest->cr0, random_cr3(), pge ? guest->cr4 | CR4_PGE : guest->cr4 & ~CR4_PGE,
              guest->efer);
+    memset(changed, false, sizeof(changed));
 }
 
 static void new_mode(void)
@@ -417,18 +449,21 @@ static void new_mode(void)
     if (mode >= 2) {
         cr4 |= CR4_PAE;
         efer |= mode >= 4 ? EFER_LME : 0;
+        cr4 |= mode >= 6 ? CR4_PCIDE : 0;
     }
     vtlb_set(&vcpu, cr0, 0x1000, cr4, efer);
     set_registers(cr4 & CR4_PGE);
     pager_counts.loads++;
 }
 
-static void load_cr3(void)
+static void load_cr3(uint64_t value)
 {
+    unsigned gpr = value & CR3_KEEP ? GPR_RSP : GPR_RCX;
     struct vcpu_exit exit = {.reason = EXIT_CR_ACCESS, .insn_length = 3,
-                             .cr = {.number = 3, .write = true, .gpr = GPR_RCX}};
+                             .cr = {.number = 3, .write = true, .gpr = (uint8_t)gpr}};
 
-    state.gpr[GPR_RCX] = random_cr3();
+    state.gpr[GPR_RCX] = guest_rsp = value;
+    state.gpr[GPR_RSP] = 0;
     state.rip = 0x1000;
     for (unsigned tries = 0; vcpu.vtlb->load != VTLB_LOADED; tries++) { /* it runs code to do so */
         struct vcpu_exit fault = {.reason = EXIT_PAGE_FAULT};
@@ -438,7 +473,13 @@ static void load_cr3(void)
         vcpu.event.valid = false;
     }
     RULE(vtlb_cr_access(&vcpu, &exit));
-    RULE(state.rip == 0x1003 && vcpu.vtlb->guest.cr3 == state.gpr[GPR_RCX]);
+    RULE(state.rip == 0x1003 && vcpu.vtlb->guest.cr3 == (value & ~CR3_KEEP));
+    if (!(value & CR3_KEEP)) {
+        changed[pcid()] = false;
+    } else if (vcpu.vtlb->load == VTLB_LOADED) {
+        exit.cr.write = false;
+        RULE(vtlb_cr_access(&vcpu, &exit) && guest_rsp == vcpu.vtlb->guest.cr3);
+    }
     pager_counts.loads++;
 }
 
@@ -470,6 +511,7 @@ static void invlpg_all(void)
             }
         }
     }
+    changed[pcid()] = false;
 }
 
 /* After this nothing that was changed may be missed (SDM vol 3, 4.10.4.1). */
@@ -494,7 +536,7 @@ static void invalidate(void)
         if (globals) {
             invlpg_all();
         }
-        load_cr3();
+        load_cr3(random_cr3() | (has_pcids() && choose(2) ? CR3_KEEP : 0));
         break;
     }
     changed_global = changed_directory = false;
@@ -505,6 +547,65 @@ static unsigned random_access(void)
     unsigned access = choose(4) == 0 ? WALK_USER : 0;
 
     return access | (choose(3) == 0 ? WALK_WRITE : choose(4) == 0 ? WALK_FETCH : 0);
+}
+
+/* What another PCID has seen meanwhile, and is not so any more, this one never sees. */
+static void visit(void)
+{
+    uint64_t home = vcpu.vtlb->guest.cr3, away = random_cr3();
+    static uint8_t tables[sizeof(before)];
+    bool was[PCIDS];
+
+    if (!has_pcids() || away % PCIDS == home % PCIDS || (vcpu.vtlb->guest.cr4 & CR4_PGE)) {
+        return;
+    }
+    memcpy(was, changed, sizeof(was));
+    memcpy(tables, ram, sizeof(tables));
+    load_cr3(away);
+    for (unsigned n = 1 + choose(4); n > 0; n--) {
+        change_entry();
+    }
+    load_cr3(away);
+    for (unsigned n = 2 + choose(8); n > 0; n--) {
+        compare(probe(), random_access());
+    }
+    memcpy(ram, tables, sizeof(tables));
+    memcpy(changed, was, sizeof(was));
+    changed[away % PCIDS] = true;
+    load_cr3(home | CR3_KEEP);
+    pager_counts.visits++;
+}
+
+/* As it is, or where the manual does not say: as it is, or was. */
+static void access_some(void)
+{
+    for (unsigned n = 2 + choose(8); n > 0; n--) {
+        if (changed[pcid()]) {
+            access_vtlb(probe(), random_access());
+        } else {
+            compare(probe(), random_access());
+        }
+    }
+}
+
+/* Each PCID forgets its own, at its own time. */
+static void go_round(void)
+{
+    for (unsigned n = has_pcids() ? choose(8) : 0; n > 0; n--) {
+        if (!choose(3)) {
+            change_entry();
+        }
+        if (!choose(4)) {
+            invlpg_all();
+            changed_global = false;
+        }
+        if (changed_global && (vcpu.vtlb->guest.cr4 & CR4_PGE)) {
+            invlpg_all();
+        }
+        changed_global = false;
+        load_cr3(random_cr3() | (choose(3) ? CR3_KEEP : 0));
+        access_some();
+    }
 }
 
 void pager_round(void)
@@ -520,8 +621,11 @@ void pager_round(void)
         vtlb_refresh(&vcpu, vm.generation);
     }
     invalidate();
-    for (unsigned n = 2 + choose(8); n > 0; n--) {
-        compare(probe(), random_access());
+    access_some();
+    go_round();
+    if (!choose(4)) {
+        visit();
+        access_some();
     }
 }
 
@@ -565,27 +669,34 @@ static void put(uint64_t table, unsigned index, uint64_t entry)
     memcpy(ram + table + index * 8UL, &entry, 8);
 }
 
-uint64_t pager_switch(unsigned rounds)
+/* Processes at 0x1000 and 0x2000: each its own lower half, and one upper half. */
+static void two_processes(uint64_t cr4)
 {
-    uint64_t fills = 0;
-
     memset(ram, 0, RAM_SIZE / 2);
-    put(0x1000, 0, 0x3067); /* each its own lower half ... */
+    put(0x1000, 0, 0x3067);
     put(0x2000, 0, 0x4067);
     put(0x3000, 0, 0x5067);
     put(0x4000, 0, 0x6067);
     put(0x5000, 0, 0x7067);
     put(0x6000, 0, 0x8067);
-    put(0x1000, 511, 0x9063); /* ... and one upper half */
+    put(0x1000, 511, 0x9063);
     put(0x2000, 511, 0x9063);
     put(0x9000, 0, 0xa063);
     put(0xa000, 0, 0xb063);
     for (unsigned i = 0; i < 64; i++) {
         put(0x7000, i, (0x20000 + i * 0x1000UL) | 0x67);
         put(0x8000, i, (0x60000 + i * 0x1000UL) | 0x67);
-        put(0xb000, i, (0xa0000 + i * 0x1000UL) | 0x63);
+        put(0xb000, i, (0xa0000 + i * 0x1000UL) | 0x163);
     }
-    vtlb_set(&vcpu, CR0_PE | CR0_PG | CR0_WP, 0x1000, CR4_PAE, EFER_LME);
+    vtlb_set(&vcpu, CR0_PE | CR0_PG | CR0_WP, 0x1000, CR4_PAE | cr4, EFER_LME);
+    memset(changed, false, sizeof(changed));
+}
+
+uint64_t pager_switch(unsigned rounds)
+{
+    uint64_t fills = 0;
+
+    two_processes(0);
     for (unsigned round = 0; round < 2 * rounds; round++) {
         uint64_t start = pager_counts.fills;
 
@@ -602,4 +713,98 @@ uint64_t pager_switch(unsigned rounds)
         fills = pager_counts.fills - start;
     }
     return fills;
+}
+
+/* ---- Their PCIDs ------------------------------------------------------------------------------ */
+
+#define KERNEL 0xffffff8000000000UL
+
+static void look_at_both(void)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        compare(i * PAGE_SIZE, WALK_USER);
+        compare(KERNEL + i * PAGE_SIZE, 0);
+    }
+}
+
+uint64_t pager_pcids(void)
+{
+    two_processes(CR4_PCIDE);
+    load_cr3(0x1001);
+    look_at_both();
+    load_cr3(0x2002);
+    look_at_both();
+    uint64_t start = pager_counts.fills;
+
+    for (unsigned i = 0; i < 4; i++) {
+        load_cr3(0x1001 | CR3_KEEP);
+        look_at_both();
+        load_cr3(0x2002 | CR3_KEEP);
+        look_at_both();
+    }
+    uint64_t fills = pager_counts.fills - start;
+
+    put(0x7000, 0, 0x30067); /* the manual lets it be seen or not: here it is not looked at */
+    put(0x8000, 0, 0x70067);
+    load_cr3(0x1001 | CR3_KEEP);
+    RULE(access_vtlb(0, WALK_USER).gpa == 0x20000);
+    load_cr3(0x1001);
+    compare(0, WALK_USER);
+    load_cr3(0x2002 | CR3_KEEP); /* only the one was invalidated */
+    RULE(access_vtlb(0, WALK_USER).gpa == 0x60000);
+    load_cr3(0x1002); /* its PCID, and another process */
+    load_cr3(0x2002 | CR3_KEEP);
+    compare(0, WALK_USER);
+    return fills;
+}
+
+void pager_invlpg_for_all_pcids(void)
+{
+    two_processes(CR4_PCIDE | CR4_PGE);
+    put(0x2000, 511, 0); /* the second does not have the upper half */
+    load_cr3(0x1001);
+    look_at_both();
+    load_cr3(0x2002);
+    put(0xb000, 0, 0x30163);
+    invlpg(KERNEL);
+    load_cr3(0x1001 | CR3_KEEP);
+    compare(KERNEL, 0);
+}
+
+void pager_invlpg_without_a_way(void)
+{
+    two_processes(CR4_PCIDE);
+    put(0x5000, 1, 0x7067); /* the table has a second place */
+    load_cr3(0x1001);
+    look_at_both();
+    compare(0x200000, WALK_USER);
+    put(0x5000, 0, 0);
+    load_cr3(0x1001);
+    compare(0x200000, WALK_USER);
+    put(0x7000, 0, 0x30067);
+    invlpg(0);
+    load_cr3(0x2002);
+    load_cr3(0x1001 | CR3_KEEP);
+    put(0x5000, 0, 0x7067);
+    compare(5 * PAGE_SIZE, WALK_USER); /* comes back with it */
+    compare(0, WALK_USER);
+}
+
+void pager_invlpg_on_another_way(void)
+{
+    two_processes(CR4_PCIDE);
+    put(0x2000, 0, 0x3067); /* both have the lower half in common */
+    load_cr3(0x1001);
+    look_at_both();
+    load_cr3(0x2002);
+    put(0x5000, 0, 0x8067); /* now it leads elsewhere */
+    invlpg(0);
+    look_at_both();
+    load_cr3(0x1001 | CR3_KEEP);
+    put(0x7000, 0, 0x30067);
+    invlpg(0);
+    compare(0, WALK_USER);
+    put(0x5000, 0, 0x7067); /* and back */
+    access_vtlb(5 * PAGE_SIZE, WALK_USER);
+    RULE(access_vtlb(0, WALK_USER).gpa != 0x20000);
 }
