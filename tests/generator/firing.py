@@ -471,4 +471,5 @@ CASES = [
     Case("MDL-041", "PART0_MEMORY_MIB", "space", model=put(*PART0, "vm", "space", 0, "rights",
                                                            to="rw")),
     Case("MDL-042", "PART0_NAME", "rights", model=put(*PART0, "rights", "call", to=[])),
+    Case("MDL-043", "PART0_PAGING_VTLB", "translated by", model=put(*PART0, "vm", "paging", to="qemu")),
 ]
