@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 
 from hecht import boards
-from hecht.checks.core import Look, check, quoted
+from hecht.checks.core import Look, check
 from hecht.checks.devices import overlaps
-from hecht.errors import Problem
+from hecht.errors import Problem, quoted
 
 CONSOLES = ("serial", "screen")
 BACKENDS = ("svm", "vmx")
