@@ -16,14 +16,13 @@
 #define LARGE_SIZE (1UL << 21)
 #define TABLES_PER_STEP 2
 /* Instructions, about: of a table, of 64 entries in it that may be present or not, of those to look
- * at, of each, of dropping it, and with what it leads to; and for dropping at a time. */
-#define COST_TABLE 60u
+ * at, of each, and of dropping it, and with what it leads to. */
+#define COST_TABLE 80u
 #define COST_PRESENT 600u
-#define COST_WORD 20u
+#define COST_WORD 40u
 #define COST_ENTRY 20u
 #define COST_DROP 80u
 #define COST_LINK 120u
-#define COST_MOST 800u
 
 /*
  * A table's key: the address of the guest's, or, where a page of the guest's is put together out of
@@ -115,9 +114,10 @@ static struct shadow *number(const struct shadows *all, unsigned n)
     return &all->block[n / SHADOWS_PER_FRAME][n % SHADOWS_PER_FRAME];
 }
 
+/* Fibonacci's: neighbours, as a guest's tables often are, get far away from each other. */
 static unsigned bucket_of(uint64_t key)
 {
-    return (key >> 3 ^ key >> 12 ^ key >> 20) & 255;
+    return (unsigned)(key * 0x9e3779b97f4a7c15UL >> 56);
 }
 
 static struct shadow *find(const struct shadows *all, uint64_t key)
@@ -172,10 +172,11 @@ static void release(struct shadows *all, const struct shadow *root)
 }
 
 /*
- * The process that has not run for the longest time gives up all tables that are its alone. Their
- * entries lead to no others, and no other's lead to them: whatever leads to a table has it below.
+ * The process that has not run for the longest time gives up all tables that are its alone, and so
+ * do those that nothing has come to lead to. Their entries lead to no others, and no other's lead to
+ * them: whatever leads to a table has it below.
  */
-static void give_up(struct shadows *all)
+bool shadow_make_room(struct shadows *all)
 {
     struct shadow_set *roots = &all->used[top_level(all)];
     struct shadow *oldest = NULL;
@@ -188,9 +189,11 @@ static void give_up(struct shadows *all)
         }
     }
     if (!oldest) {
-        return;
+        return false;
     }
-    all->dying = oldest->below;
+    for (unsigned level = 0; level < SHADOW_LEVELS; level++) {
+        set_add(&all->dying, &all->used[level]);
+    }
     set_exclude(roots, oldest->number);
     release(all, oldest);
     EACH_OF (*roots, n) {
@@ -199,6 +202,8 @@ static void give_up(struct shadows *all)
     for (unsigned level = 0; level < SHADOW_LEVELS; level++) {
         set_subtract(&all->used[level], &all->dying);
     }
+    all->full = false;
+    return true;
 }
 
 /* With frames, and nothing on it; SHADOW_MAX: there is none. */
@@ -224,8 +229,8 @@ static unsigned free_number(struct shadows *all)
     return n;
 }
 
-/* An empty one; NULL: one process uses all that there are. */
-static struct shadow *take(struct shadows *all, uint64_t key)
+/* One that the next step finds; nothing leads to it. */
+static void take(struct shadows *all, uint64_t key)
 {
     unsigned n = free_number(all);
 
@@ -234,36 +239,38 @@ static struct shadow *take(struct shadows *all, uint64_t key)
         grow(all);
     }
     if (n == SHADOW_MAX) {
-        give_up(all);
-        n = free_number(all);
-    }
-    if (n == SHADOW_MAX) {
-        return NULL;
+        all->full = true;
+        return;
     }
     struct shadow *shadow = number(all, n);
     uint8_t *bucket = &all->bucket[bucket_of(key)];
 
-    memory_set(shadow->table, 0, PAGE_SIZE);
     *shadow = (struct shadow){.key = key,
                               .table = shadow->table,
                               .source = shadow->source,
                               .guest = guest_physical(all, key),
                               .number = (uint8_t)n,
+                              .dirty = shadow->key != 0, /* else the frame is a new one */
                               .next = *bucket};
     set_include(&shadow->below, n);
     set_include(&all->used[level_of(shadow)], n);
     set_include(&all->looked, n); /* there is nothing to compare */
     set_exclude(&all->global, n);
     set_exclude(&all->doubted, n);
+    all->noting = 0;
     *bucket = (uint8_t)(n + 1);
-    return shadow;
 }
 
-static struct shadow *find_or_take(struct shadows *all, uint64_t key)
+/* False: it is clean only now, which was a step of its own. */
+static bool is_clean(struct shadow *shadow)
 {
-    struct shadow *shadow = find(all, key);
+    bool dirty = shadow->dirty;
 
-    return shadow ? shadow : take(all, key);
+    if (dirty) {
+        memory_set(shadow->table, 0, PAGE_SIZE);
+        shadow->dirty = false;
+    }
+    return !dirty;
 }
 
 void shadow_create(struct shadows *all)
@@ -296,6 +303,7 @@ void shadow_forget(struct shadows *all)
 {
     memory_set(all->used, 0, sizeof(all->used));
     all->dying = all->looked = all->filled = all->global = all->doubted = (struct shadow_set){0};
+    all->full = all->unchecked = false;
     all->at = NULL;
     memory_set(all->bucket, 0, sizeof(all->bucket));
     memory_set(all->kept, 0, sizeof(all->kept));
@@ -369,6 +377,7 @@ static void put(struct shadows *all, struct shadow *shadow, unsigned i, uint64_t
     }
     shadow->table[i] = entry;
     shadow->source[i] = source;
+    shadow->filled = true;
     set_include(&all->filled, shadow->number);
     if (global) {
         set_include(&all->global, shadow->number);
@@ -423,25 +432,31 @@ static void spend(unsigned *budget, unsigned instructions)
     *budget -= *budget < instructions ? *budget : instructions;
 }
 
-/* False: so many were dropped that the others are for another time. */
+/* At least one of them. False: the budget is spent, and all->next the first of the others. */
 static bool check_word(struct shadows *all, struct shadow *shadow, const void *table,
-                       uint64_t bits, unsigned *budget)
+                       unsigned word, uint64_t bits, unsigned *budget)
 {
     const bool narrow = all->mode == SHADOW_32;
     const uint64_t *source = shadow->source;
-    unsigned cost = 0, looked = 0;
+    unsigned first = *budget / COST_ENTRY + 1, left = first;
 
-    for (; bits != 0 && cost < COST_MOST; bits &= bits - 1) {
-        unsigned i = all->word * 64 + (unsigned)__builtin_ctzl(bits);
+    for (; bits != 0; bits &= bits - 1) {
+        unsigned i = word * 64 + (unsigned)__builtin_ctzl(bits);
 
-        looked++;
+        if (left == 0) {
+            all->next = i;
+            return false;
+        }
+        left--;
         if (guest_entry(narrow, shadow, table, i) != source[i]) {
-            cost += is_link(shadow, shadow->table[i]) ? COST_LINK : COST_DROP;
+            unsigned cost = is_link(shadow, shadow->table[i]) ? COST_LINK : COST_DROP;
+
+            left -= left < cost / COST_ENTRY ? left : cost / COST_ENTRY;
             drop(all, shadow, i);
         }
     }
-    spend(budget, COST_WORD + looked * COST_ENTRY + cost);
-    return bits == 0;
+    spend(budget, COST_WORD + (first - left) * COST_ENTRY);
+    return true;
 }
 
 /* Global pages outlive a load of CR3, but for those that are doubted. False: the budget is spent. */
@@ -450,23 +465,30 @@ static bool check_entries(struct shadows *all, struct shadow *shadow, unsigned *
     bool each = set_has(&all->global, shadow->number) &&
                 (!all->globals || set_has(&all->doubted, shadow->number));
     const void *table = NULL;
+    unsigned next = all->next;
 
-    for (unsigned words = shadow->guest == 0 ? 0 : (each ? 0xff : shadow->words) & -1u << all->word;
+    for (unsigned words = shadow->guest == 0 ? 0 : (each ? 0xff : shadow->words) & -1u << next / 64;
          words != 0; words &= words - 1) {
-        all->word = (unsigned)__builtin_ctz(words);
-        uint64_t bits = shadow->check[all->word];
+        unsigned word = (unsigned)__builtin_ctz(words);
+        uint64_t bits = shadow->check[word];
 
         if (*budget == 0) {
+            all->next = word * 64 > next ? word * 64 : next;
             return false;
         }
         if (each) {
-            bits = present(&shadow->table[all->word * 64]);
+            bits = present(&shadow->table[word * 64]);
             spend(budget, COST_PRESENT);
+        } else if (bits == 0) {
+            shadow->words &= (uint8_t)~(1u << word);
+        }
+        if (word == next / 64) {
+            bits &= -1UL << next % 64;
         }
         if (!table) {
             table = arch_window(shadow->guest);
         }
-        if (!check_word(all, shadow, table, bits, budget)) {
+        if (!check_word(all, shadow, table, word, bits, budget)) {
             return false;
         }
     }
@@ -488,9 +510,9 @@ bool shadow_check(struct shadows *all, struct shadow *root, unsigned *budget)
 
             if (all->at != shadow) {
                 all->at = shadow;
-                all->word = 0;
+                all->next = 0;
             }
-            if (!check_entries(all, shadow, budget)) {
+            if (*budget == 0 || !check_entries(all, shadow, budget)) {
                 return false;
             }
             all->at = NULL;
@@ -524,49 +546,65 @@ bool shadow_lookup(const struct shadows *all, const struct shadow *root, uint64_
 
 /* ---- The guest's page faults, INVLPG and CR3 -------------------------------------------------- */
 
-/* All that have `from` below have `child` there now. Unless that is new, it may hold what the guest
- * has changed long ago, if it was not in use, or what INVLPG did not find, as this way to it was not
- * there. */
+/* Before it is linked: all that have `from` below have `child` there, and what that has; `from` last.
+ * For half of the tables in a step. */
 static void note_below(struct shadows *all, struct shadow *from, const struct shadow *child)
 {
-    struct shadow_set unsure = child->below;
+    const uint32_t whom = 1u << 16 | (uint32_t)from->number << 8 | child->number;
+    const struct shadow_set below = child->below;
+    const uint64_t bit = 1UL << from->number % 64;
+    const unsigned word = from->number / 64;
+    struct shadow_set higher = {0};
 
-    set_add(&from->below, &child->below);
+    if (all->noting != whom) {
+        all->noting = whom;
+        all->noted = 0;
+    }
     for (unsigned level = level_of(from) + 1; level < SHADOW_LEVELS; level++) {
-        EACH_OF (all->used[level], n) {
-            if (set_has(&number(all, n)->below, from->number)) {
-                set_add(&number(all, n)->below, &child->below);
+        set_add(&higher, &all->used[level]);
+    }
+    unsigned end = all->noted + SHADOW_FRAMES / 2;
+
+    for (unsigned b = all->noted; b < end; b++) { /* EACH_OF, in half the time */
+        uint32_t numbers = (uint32_t)(higher.word[b / 2] >> b % 2 * 32);
+
+        for (; numbers != 0; numbers &= numbers - 1) {
+            struct shadow *it = &all->block[b][__builtin_ctz(numbers)];
+
+            if (it->below.word[word] & bit) {
+                set_add(&it->below, &below);
             }
         }
     }
-    if (!all->invalidated || child->words == 0) {
+    all->noted = end;
+    if (end == SHADOW_FRAMES) {
+        set_add(&from->below, &below);
+        all->noting = 0;
+    }
+}
+
+/* Unless `to` is new, it may hold what the guest has changed long ago, if it was not in use, or what
+ * INVLPG did not find, as this way to it was not there. */
+static void link(struct shadows *all, struct shadow *from, unsigned i, uint64_t source,
+                 const struct shadow *to)
+{
+    struct shadow_set unsure = to->below;
+
+    put(all, from, i, link_to(all, from, to), source);
+    if (!all->invalidated || !to->filled) {
         set_subtract(&unsure, &all->looked);
     }
     if (!set_is_empty(&unsure)) {
         doubt(all, &unsure);
         all->unchecked = true;
     }
+    all->stale |= is_short_root(all, from);
 }
 
-/* The table that entry `i` is to lead to; *made: it did not before. NULL: all are in use. */
-static struct shadow *lead(struct shadows *all, struct shadow *from, unsigned i, uint64_t source,
-                           bool *made)
+static bool leads(const struct shadows *all, const struct shadow *from, unsigned i,
+                  const struct shadow *to)
 {
-    struct shadow *child = find_or_take(all, child_key(all, from, i, source));
-
-    if (!child) {
-        return NULL;
-    }
-    uint64_t link = link_to(all, from, child);
-
-    *made = ((from->table[i] ^ link) & ~SHADOW_ACCESSED) != 0; /* QEMU sets it in PAE's as well */
-    if (*made) {
-        put(all, from, i, link, source);
-        note_below(all, from, child);
-        all->stale |= is_short_root(all, from);
-    }
-    from->source[i] = source;
-    return child;
+    return !((from->table[i] ^ link_to(all, from, to)) & ~SHADOW_ACCESSED); /* QEMU's, in PAE's too */
 }
 
 /* PAE's four first entries are loaded with CR3 (SDM vol 3, 4.4.1). */
@@ -582,7 +620,7 @@ static void check_short_root(struct shadows *all, struct shadow *root, uint64_t 
     }
 }
 
-static struct shadow *find_root(struct shadows *all, uint64_t cr3)
+static uint64_t root_key(const struct shadows *all, uint64_t cr3)
 {
     static const uint64_t keys[] = {
         [SHADOW_FLAT] = KEY_LEVEL(2) | KEY_PIECES | KEY_DIRTY,
@@ -592,20 +630,15 @@ static struct shadow *find_root(struct shadows *all, uint64_t cr3)
     };
     static const uint64_t addresses[] = {
         [SHADOW_32] = 0xfffff000, [SHADOW_PAE] = 0xfffff000, [SHADOW_LONG] = ADDRESS};
-    uint64_t key = KEY_VALID | KEY_RIGHTS | keys[all->mode] | (cr3 & addresses[all->mode]) |
-                   (all->pcids ? KEY_PCID(cr3 & PCID_BITS) : 0);
-    struct shadow *root = find_or_take(all, key);
 
-    if (root && all->mode == SHADOW_PAE) {
-        check_short_root(all, root, cr3);
-    }
-    return root;
+    return KEY_VALID | KEY_RIGHTS | keys[all->mode] | (cr3 & addresses[all->mode]) |
+           (all->pcids ? KEY_PCID(cr3 & PCID_BITS) : 0);
 }
 
 /* What the CR3 before this one has filled was not there for the others. */
 static void leave(struct shadows *all)
 {
-    if (!set_is_empty(&all->filled)) {
+    if (all->pcids && !set_is_empty(&all->filled)) {
         EACH_KEPT (all, kept) {
             set_subtract(&kept->looked, &all->filled);
         }
@@ -650,13 +683,20 @@ static struct shadow_kept *keep_for(struct shadows *all, struct shadow *root)
 
 struct shadow *shadow_load(struct shadows *all, uint64_t cr3, bool keep)
 {
-    struct shadow *root;
+    uint64_t key = root_key(all, cr3);
+    struct shadow *root = find(all, key);
 
     leave(all);
     all->loads++;
-    root = find_root(all, cr3);
     if (!root) {
+        take(all, key);
         return NULL;
+    }
+    if (!is_clean(root)) {
+        return NULL;
+    }
+    if (all->mode == SHADOW_PAE) {
+        check_short_root(all, root, cr3);
     }
     root->loaded = all->loads;
     if (all->pcids) {
@@ -679,31 +719,45 @@ static uint64_t step_of(const struct shadows *all, const struct walk_result *pag
     return step < page->steps ? page->step[step].entry : 0;
 }
 
-enum shadow_result shadow_fill(struct shadows *all, struct shadow *root, uint64_t linear,
-                               const struct walk_result *page, const struct mapping *memory,
-                               uint64_t leaf)
+void shadow_fill(struct shadows *all, struct shadow *root, uint64_t linear,
+                 const struct walk_result *page, const struct mapping *memory, uint64_t leaf,
+                 bool tired)
 {
     bool large = (page->page_shift >= 21 || all->mode == SHADOW_FLAT) && memory->size >= LARGE_SIZE;
     unsigned last = large ? LEVEL_LARGE : 0;
     uint64_t size = 1UL << SHADOW_SHIFT(last);
     struct shadow *shadow = root;
-    bool made = false;
 
     for (unsigned level; (level = level_of(shadow)) != last;) {
         unsigned i = linear >> SHADOW_SHIFT(level) & 511;
+        uint64_t source = in_pieces(shadow) ? 0 : step_of(all, page, level);
+        uint64_t key = child_key(all, shadow, i, source);
+        struct shadow *child = find(all, key);
 
-        if (made) {
-            return SHADOW_AGAIN;
+        bool noted = child && set_has(&shadow->below, child->number);
+
+        if (!noted && tired) {
+            return;
         }
-        shadow = lead(all, shadow, i, in_pieces(shadow) ? 0 : step_of(all, page, level), &made);
-        if (!shadow) {
-            return SHADOW_FULL;
+        if (!child) {
+            take(all, key);
+            return;
         }
+        if (!noted) {
+            if (is_clean(child)) {
+                note_below(all, shadow, child);
+            }
+            return;
+        }
+        if (!leads(all, shadow, i, child)) {
+            link(all, shadow, i, source, child);
+        }
+        shadow->source[i] = source;
+        shadow = child;
     }
     put(all, shadow, linear >> SHADOW_SHIFT(last) & 511,
         (memory->physical & ~(size - 1)) | (large ? SHADOW_LARGE : 0) | leaf,
         in_pieces(shadow) ? 0 : step_of(all, page, last));
-    return SHADOW_DONE;
 }
 
 /* One entry on the way, and the other half of a page of 4 MiB. */

@@ -43,15 +43,18 @@ struct shadow {
     uint64_t *source;   /* a frame: the guest's entries that the present ones came of */
     phys_addr guest;    /* the guest's table; 0: these are pieces of one page */
     uint64_t check[8];  /* a bit for each entry that a load of CR3 has to look at */
-    struct shadow_set below; /* all that entries have led to since it was made */
+    struct shadow_set below; /* itself, and all that entries have led to since it was made */
     uint32_t loaded;    /* a first table: the load of CR3 that was the last to want it */
     uint8_t number;     /* its own */
     uint8_t next;       /* in its bucket: 1 + its number, or 0 */
     uint8_t words;      /* of `check`: those that may not be zero */
+    bool filled : 1;    /* some entry was, since it was made */
+    bool dirty : 1;     /* the frame is another table's still */
 };
-_Static_assert(sizeof(struct shadow) <= 128, "32 in a frame");
 #define SHADOWS_PER_FRAME (PAGE_SIZE / sizeof(struct shadow))
+_Static_assert(SHADOWS_PER_FRAME == 32, "half a word of a set");
 #define SHADOW_FRAMES ((SHADOW_MAX + SHADOWS_PER_FRAME - 1) / SHADOWS_PER_FRAME)
+_Static_assert(SHADOW_FRAMES % 2 == 0, "in two steps: note_below");
 
 /* The guest's kinds of tables (SDM vol 3, 4.1.1). */
 enum shadow_mode { SHADOW_FLAT, SHADOW_32, SHADOW_PAE, SHADOW_LONG };
@@ -63,6 +66,7 @@ struct shadows {
     bool large_4m, globals, pcids; /* CR4.PSE, CR4.PGE, CR4.PCIDE */
     bool stale;             /* the processor may remember what is so no longer */
     bool unchecked;         /* it can reach what was not looked at */
+    bool full;              /* there was no table to take */
     bool invalidated;       /* some page was, by INVLPG, since CR3 was loaded */
     uint32_t loads;         /* of CR3, so far */
     uint32_t held;          /* tables with frames */
@@ -72,8 +76,9 @@ struct shadows {
     struct shadow_set filled;  /* those with new entries since then */
     struct shadow_set global;  /* those that may have global pages, */
     struct shadow_set doubted; /* and those whose global pages have to be looked at as well */
-    struct shadow *at;      /* being looked at, as far as this word */
-    unsigned word;
+    struct shadow *at;      /* being looked at, from this entry on */
+    unsigned next;
+    uint32_t noting, noted; /* note_below's: whom, and how far it is with that */
     struct shadow_kept kept[SHADOW_KEPT], *current; /* and that of the CR3 that is loaded, or NULL */
     uint8_t bucket[256];    /* of those: 0, or 1 + its number */
     struct shadow *block[SHADOW_FRAMES];
@@ -89,9 +94,11 @@ bool shadow_destroy(struct shadows *all);
 void shadow_forget(struct shadows *all);
 /* Nothing holds any more of what loads of CR3 do not invalidate: global pages, and other PCIDs. */
 void shadow_forget_global(struct shadows *all);
+/* With all->full this comes first. False: one process uses all tables, forget them. */
+bool shadow_make_room(struct shadows *all);
 /*
  * The guest has loaded CR3: its first table. What it reaches is to be compared; with `keep`, only
- * what was not when another was loaded. NULL: one process uses all tables, forget them.
+ * what was not when another was loaded. NULL: not in this step.
  */
 struct shadow *shadow_load(struct shadows *all, uint64_t cr3, bool keep);
 /*
@@ -100,17 +107,15 @@ struct shadow *shadow_load(struct shadows *all, uint64_t cr3, bool keep);
  * guest runs.
  */
 bool shadow_check(struct shadows *all, struct shadow *root, unsigned *budget);
-/* Each step takes one new table at most. */
-enum shadow_result {
-    SHADOW_DONE,
-    SHADOW_AGAIN, /* the next step is another call's */
-    SHADOW_FULL,  /* one process uses all tables: forget them, and try again */
-};
-/* Puts `leaf`, without an address, at `linear` for a page of the guest's that walk() has found, and
- * what it takes above; `memory` is where the page is. With all->unchecked, shadow_check is to come
- * before the guest runs. */
-enum shadow_result shadow_fill(struct shadows *all, struct shadow *root, uint64_t linear,
-                 const struct walk_result *page, const struct mapping *memory, uint64_t leaf);
+/*
+ * Puts `leaf`, without an address, at `linear` for a page of the guest's that walk() has found;
+ * `memory` is where the page is. Taking a table, clearing it and noting what it will be below are
+ * steps of their own, not for a caller who is `tired`: the guest faults again. With
+ * all->unchecked, shadow_check is to come before it runs.
+ */
+void shadow_fill(struct shadows *all, struct shadow *root, uint64_t linear,
+                 const struct walk_result *page, const struct mapping *memory, uint64_t leaf,
+                 bool tired);
 /* Where the processor finds what stands at `linear`; false: nowhere. */
 bool shadow_lookup(const struct shadows *all, const struct shadow *root, uint64_t linear,
                    phys_addr *physical);

@@ -17,7 +17,7 @@
 #define VECTOR_PAGE_FAULT 14
 
 /* Instructions for comparing before interrupts get their chance. */
-#define BUDGET 1500u
+#define BUDGET 1100u
 
 /* ---- CR3 -------------------------------------------------------------------------------------- */
 
@@ -47,18 +47,15 @@ void vtlb_forget(struct vcpu *vcpu)
 }
 
 /* The first of the tables for the guest's CR3. */
-static void find_root(struct vcpu *vcpu)
+static void find_root(struct vtlb *vtlb)
 {
-    struct vtlb *vtlb = vcpu->vtlb;
-    struct shadows *all = &vtlb->shadows;
+    struct shadow *top = shadow_load(&vtlb->shadows, vtlb->guest.cr3, vtlb->keep);
 
-    vtlb->top = shadow_load(all, vtlb->guest.cr3, vtlb->keep);
-    if (!vtlb->top) {
-        shadow_forget(all);
-        vtlb->top = shadow_load(all, vtlb->guest.cr3, false);
+    if (top) {
+        COUNT(load);
+        vtlb->top = top;
+        vtlb->load = VTLB_LOADING;
     }
-    COUNT(load);
-    vtlb->load = VTLB_LOADING;
 }
 
 /* One step of it. With the kernel's lock. */
@@ -68,7 +65,8 @@ static void load(struct vcpu *vcpu)
     unsigned budget = BUDGET;
 
     if (vtlb->load == VTLB_TO_LOAD) {
-        find_root(vcpu);
+        find_root(vtlb);
+        budget /= vtlb->shadows.pcids ? 2 : 1; /* it has looked at all that are kept */
     }
     if (vtlb->load == VTLB_LOADING &&
         shadow_check(&vtlb->shadows, vtlb->top, &budget)) {
@@ -83,6 +81,12 @@ static void load(struct vcpu *vcpu)
 static bool is_loaded(struct vcpu *vcpu)
 {
     vtlb_refresh(vcpu, __atomic_load_n(&vcpu->vm->generation, __ATOMIC_RELAXED));
+    if (vcpu->vtlb->shadows.full) {
+        if (!shadow_make_room(&vcpu->vtlb->shadows)) {
+            vtlb_forget(vcpu);
+        }
+        return false;
+    }
     if (vcpu->vtlb->load == VTLB_LOADED) {
         return true;
     }
@@ -109,14 +113,33 @@ static void settle(struct vcpu *vcpu)
 
 struct reader {
     const struct arch_space *gpa;
-    bool denied; /* an entry stands in memory that cannot be written */
+    uint64_t start;      /* of the page that was looked up last, often a large one, */
+    struct mapping page; /* and where it is; no size: none was */
+    bool denied;         /* an entry stands in memory that cannot be written */
+    unsigned marks;      /* accessed or dirty bits set */
 };
+
+static void *entry_window(struct reader *reader, uint64_t gpa, unsigned rights)
+{
+    if (gpa - reader->start >= reader->page.size) {
+        if (!arch_space_lookup(reader->gpa, gpa, &reader->page)) {
+            reader->page.size = 0;
+            return NULL;
+        }
+        reader->start = gpa & ~(reader->page.size - 1);
+        reader->page.physical &= ~(reader->page.size - 1);
+    }
+    phys_addr physical = reader->page.physical + (gpa - reader->start);
+
+    return rights & ~reader->page.rights
+               ? NULL
+               : (uint8_t *)arch_window(physical & ~(PAGE_SIZE - 1)) + physical % PAGE_SIZE;
+}
 
 /* The guest's other vCPUs may write there at the same time: read once. */
 static bool read_entry(void *context, uint64_t gpa, unsigned size, uint64_t *value)
 {
-    const struct reader *reader = context;
-    const void *place = shadow_window(reader->gpa, gpa, MEM_READ);
+    const void *place = entry_window(context, gpa, MEM_READ);
 
     if (place) {
         *value = size == 8 ? __atomic_load_n((const uint64_t *)place, __ATOMIC_RELAXED)
@@ -129,9 +152,10 @@ static bool replace_entry(void *context, uint64_t gpa, unsigned size, uint64_t e
                           uint64_t desired)
 {
     struct reader *reader = context;
-    void *place = shadow_window(reader->gpa, gpa, MEM_READ | MEM_WRITE);
+    void *place = entry_window(reader, gpa, MEM_READ | MEM_WRITE);
     uint32_t expected_32 = (uint32_t)expected;
 
+    reader->marks++;
     if (!place) {
         reader->denied = true;
         return false;
@@ -234,10 +258,8 @@ static bool page_fault(struct vcpu *vcpu, struct vcpu_exit *exit)
         return violation(exit, page.gpa, access);
     }
     COUNT(fill);
-    if (shadow_fill(&vtlb->shadows, vtlb->top, linear, &page, &held,
-                    leaf_bits(&vtlb->guest, &page, access, held.rights)) == SHADOW_FULL) {
-        vtlb_forget(vcpu);
-    }
+    shadow_fill(&vtlb->shadows, vtlb->top, linear, &page, &held,
+                leaf_bits(&vtlb->guest, &page, access, held.rights), reader.marks > 0);
     settle(vcpu);
     return true;
 }

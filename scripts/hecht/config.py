@@ -8,8 +8,17 @@ from pathlib import Path
 
 import kconfiglib
 
-from hecht import slots
+from hecht import ignored, slots
 from hecht.errors import ConfigError, Problem
+
+
+def parse_menus(kconfig: Path) -> kconfiglib.Kconfig:
+    """All symbols, with their defaults."""
+    slots.expand_all()
+    os.environ["srctree"] = str(slots.ROOT)  # where `source` looks
+    menus = kconfiglib.Kconfig(str(kconfig.resolve()), warn_to_stderr=False)
+    menus.warn_assign_undef = True
+    return menus
 
 
 class Config:
@@ -17,9 +26,7 @@ class Config:
 
     def __init__(self, kconfig: Path, config: Path | None) -> None:
         """Without a .config, the defaults."""
-        slots.expand_all()
-        os.environ["srctree"] = str(slots.ROOT)  # where `source` looks
-        self._kconf = kconfiglib.Kconfig(str(kconfig.resolve()), warn_to_stderr=False)
+        self._kconf = parse_menus(kconfig)
         if config is None:
             return
         if not os.path.isfile(config):
@@ -34,12 +41,10 @@ class Config:
         self._refuse_what_was_ignored()
 
     def _refuse_what_was_ignored(self) -> None:
-        """What kconfiglib only warns of would silently become a default: an error here. Symbols
-        that no longer exist are what `make oldconfig` tidies up, and do no harm."""
         for symbol in self._kconf.unique_defined_syms:
             _ = symbol.str_value  # a value out of range is found when it is asked for
-        problems = [Problem(warning) for warning in self._kconf.warnings
-                    if "undefined symbol" not in warning]
+        problems = [found for warning in self._kconf.warnings
+                    if (found := ignored.problem(self, warning))]
         if problems:
             raise ConfigError(problems)
 

@@ -6,6 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 
+def quoted(text: str) -> str:
+    """As .config has a string."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong: what, at which symbols (with their values), what would do."""

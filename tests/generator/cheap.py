@@ -10,19 +10,16 @@ from pathlib import Path
 
 import kconfiglib
 from conftest import ROOT
-from hecht import slots
 from hecht.checks import all_checks
 from hecht.checks.core import Look, run
-from hecht.config import Config
+from hecht.config import Config, parse_menus
 from hecht.errors import Problem
 from hecht.model import Model
 
 
 @cache
 def _menus() -> kconfiglib.Kconfig:
-    slots.expand_all()
-    os.environ["srctree"] = str(ROOT)
-    return kconfiglib.Kconfig(str(ROOT / "Kconfig"), warn_to_stderr=False)
+    return parse_menus(ROOT / "Kconfig")
 
 
 class CheapConfig(Config):

@@ -375,6 +375,8 @@ CASES = [
     Case("BRD-008", "EMULATOR_QEMU_CPU SVM VMX", "SVM only", {"SVM": "n", "EMULATOR_QEMU": "y"}),
     Case("BRD-008", "EMULATOR_BOCHS_CPU SVM VMX", "neither",
          {"EMULATOR_BOCHS": "y", "EMULATOR_BOCHS_CPU": quoted("bx_generic")}),
+    Case("BRD-008", "EMULATOR_QEMU_CPU SVM VMX", "SVM only",
+         only_program() | {"SVM": "n", "EMULATOR_QEMU": "y"}),
     Case("BRD-009", "PART1_CONSOLE_INPUT CONSOLE_SERIAL", "typed",
          NO_SERIAL | program(1, CONSOLE_INPUT="y")),
     Case("BRD-010", "SERIAL_PORT", "0x100", model=put("serial_port", to=1 << 40)),
@@ -384,6 +386,7 @@ CASES = [
     Case("BRD-013", "SERIAL_PORT BOARD_QEMU_I440FX", "there is 0x3f8",
          FIXED | {"SERIAL_PORT": "0x2f8"}),
     Case("BRD-014", "BOARD_QEMU_I440FX SVM VMX", "no VMX", FIXED | {"SVM": "n"}),
+    Case("BRD-014", "BOARD_QEMU_I440FX SVM VMX", "no VMX", only_program() | FIXED | {"SVM": "n"}),
     Case("BRD-015", "CONSOLE_SCREEN", "no screen", model=put("board", "screen", "kind",
                                                              to="none")),
     Case("BRD-016", "BOARD_QEMU_I440FX EMULATOR_QEMU", "bochs", FIXED | {"EMULATOR_BOCHS": "y"}),
@@ -471,4 +474,5 @@ CASES = [
     Case("MDL-041", "PART0_MEMORY_MIB", "space", model=put(*PART0, "vm", "space", 0, "rights",
                                                            to="rw")),
     Case("MDL-042", "PART0_NAME", "rights", model=put(*PART0, "rights", "call", to=[])),
+    Case("MDL-043", "PART0_PAGING_VTLB", "translated by", model=put(*PART0, "vm", "paging", to="qemu")),
 ]

@@ -87,10 +87,32 @@ def test_a_line_is_refused_in_words(tmp_path: Path, line: str) -> None:
     refuses(config, tmp_path)
 
 
-def test_symbols_that_do_not_exist_do_no_harm(tmp_path: Path) -> None:
+def test_symbols_that_do_not_exist(tmp_path: Path) -> None:
     config = tmp_path / "config"
     write(config, NO_SUCH_SYMBOL="y", SHELL=quoted(f"touch {tmp_path / CANARY}"), CC="evil")
-    assert "evil" not in make(config, tmp_path).stdout
+    said = refuses(config, tmp_path, "there is no symbol CONFIG_NO_SUCH_SYMBOL")
+    assert "CONFIG_SHELL" in said and "CONFIG_CC" in said and "olddefconfig" in said
+    write(config, PART0_MEMORY="64")
+    assert "perhaps CONFIG_PART0_MEMORY_MIB" in refuses(config, tmp_path)
+    config.write_text("# CONFIG_NO_SUCH_SYMBOL is not set\n")
+    assert make(config, tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("line, words", [
+    ("CONFIG_PART0_MEMORY_MIB=99999", "99999 is outside the range from 4 to 8192\n"
+     "  CONFIG_PART0_MEMORY_MIB=99999  (Partitions > Partition 0 > Memory (MiB))\n  CONFIG_PART0_MEMORY_MIB=8192 would do\n"),
+    ("CONFIG_SERIAL_PORT=0x9", "CONFIG_SERIAL_PORT=0x100 would do\n"),
+    ("CONFIG_PROCESSORS=two", "two is no whole number\n  CONFIG_PROCESSORS=two"),
+    ("CONFIG_VIRT=maybe", "config:2: maybe is neither y nor n"),
+    ("CONFIG_PART0_NAME=\"open", "config:2: a text that is not between quotes"),
+    ("CONFIG_SVM=y\nCONFIG_SVM=n", "config:3: set twice, first to y"),
+    ("\x1b[31mred", r"config:2: this is no assignment and no comment: \x1b[31mred"),
+])
+def test_what_is_ignored_is_said_in_words(tmp_path: Path, line: str, words: str) -> None:
+    config = tmp_path / "config"
+    config.write_text(f'CONFIG_NAME="hostile-test"\n{line}\n')
+    said = refuses(config, tmp_path, words)
+    assert "warning" not in said and "defined at" not in said
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:

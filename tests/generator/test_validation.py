@@ -53,10 +53,6 @@ def test_missing_config(tmp_path: Path) -> None:
     assert_refused(done, [], "is missing")
 
 
-def test_stale_symbols_do_no_harm(project: Project) -> None:
-    assert project.generate(LONG_GONE="y").returncode == 0
-
-
 def test_many_ports(project: Project) -> None:
     """Sixteen channels at one partition are the most, and are as many as there are."""
     values = program(1) | program(2)

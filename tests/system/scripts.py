@@ -248,6 +248,16 @@ def crowd(console: Console) -> None:
     console.expect_off()
 
 
+def bounded(console: Console) -> None:
+    """No step of the vTLB keeps the processor for longer than a call may."""
+    _to_shell(console)
+    console.command("for i in 1 2 3 4 5 6 7 8 9 10; do sh -c 'sh -c \"ls / | wc -l\"'; done")
+    console.type("poweroff")
+    console.expect(r"longest: exit (\d+)")
+    assert int(console.groups()[0]) >> TICKS_SHIFT <= LONGEST, console.groups()
+    console.expect_off()
+
+
 def ports(console: Console) -> None:
     """Sampling and queuing ports between two partitions: all in order, whole and of age."""
     text = _all_end_well(console, {"produce", "consume"})

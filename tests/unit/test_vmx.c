@@ -427,6 +427,7 @@ static struct vmx_msrs haswell(void)
         .exit = 0x007fffff00036dfb,
         .entry = 0x0000ffff000011fb,
         .ept_vpid = 0x00000f0106334141,
+        .misc = 5, /* the preemption timer's rate */
         .cr0_fixed0 = 0x80000021,
         .cr0_fixed1 = 0xffffffff,
         .cr4_fixed0 = 0x2000,
@@ -454,6 +455,23 @@ static void test_controls(void **state)
     assert_true(features.entry & ENTRY_LOAD_EFER);
     assert_true(features.secondary & SECONDARY_VPID);
     assert_true(features.invept_single);
+}
+
+/* Every real processor's counts more slowly than its TSC; Bochs's does not. */
+static void test_preemption_timer_for_bochs(void **state)
+{
+    (void)state;
+    struct vmx_msrs msrs = haswell();
+    struct vmx_features features;
+
+    assert_null(vmx_choose(&msrs, &features));
+    assert_false(features.pin & PIN_PREEMPTION_TIMER);
+    msrs.misc &= ~0x1fUL;
+    assert_null(vmx_choose(&msrs, &features));
+    assert_true(features.pin & PIN_PREEMPTION_TIMER);
+    msrs.pin &= ~((uint64_t)PIN_PREEMPTION_TIMER << 32);
+    assert_null(vmx_choose(&msrs, &features));
+    assert_false(features.pin & PIN_PREEMPTION_TIMER);
 }
 
 static void test_missing_features_are_named(void **state)
@@ -541,6 +559,7 @@ int main(void)
         cmocka_unit_test(test_access_rights),
         cmocka_unit_test(test_interruptibility),
         cmocka_unit_test(test_controls),
+        cmocka_unit_test(test_preemption_timer_for_bochs),
         cmocka_unit_test(test_missing_features_are_named),
         cmocka_unit_test(test_nested_paging_needs_more),
         cmocka_unit_test(test_firmware_can_disable),

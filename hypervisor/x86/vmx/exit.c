@@ -34,6 +34,7 @@ const struct vmx_exit_rule vmx_exit_rules[VMX_EXIT_RULES] = {
     [REASON_EPT_VIOLATION] = {EXIT_MEMORY, READ_QUALIFICATION | READ_GPA | READ_VECTORING |
                                              READ_MORE},
     [REASON_INVEPT] = {EXIT_VIRTUALIZATION, READ_LENGTH},
+    [REASON_PREEMPTION_TIMER] = {EXIT_HOST_INTERRUPT, 0}, /* one that waits, without a vector */
     [REASON_INVVPID] = {EXIT_VIRTUALIZATION, READ_LENGTH},
     [REASON_WBINVD] = {EXIT_CACHE, READ_LENGTH},
     [REASON_XSETBV] = {EXIT_XSETBV, READ_LENGTH},

@@ -16,6 +16,9 @@
 #define EPT_INVVPID_SINGLE (1UL << 41)
 #define EPT_INVVPID_ALL (1UL << 42)
 
+/* IA32_VMX_MISC (A.6): the preemption timer counts once in 2^rate ticks of the TSC. */
+#define MISC_TIMER_RATE 0x1fUL
+
 /* A control's name for the boot log, when it cannot be had. */
 struct need {
     uint32_t bit;
@@ -106,6 +109,13 @@ static void choose_ept(uint64_t cap, struct vmx_features *features)
     }
 }
 
+/* The preemption timer is for Bochs, which alone counts with every tick: there an interrupt waits
+ * while a guest that was entered with RFLAGS.IF clear leaves it so (docs/limits.md). */
+static uint32_t pin_wishes(const struct vmx_msrs *msrs)
+{
+    return PIN_VIRTUAL_NMIS | (msrs->misc & MISC_TIMER_RATE ? 0 : PIN_PREEMPTION_TIMER);
+}
+
 bool vmx_disabled_by_firmware(uint64_t feature_control)
 {
     return (feature_control & FEATURE_CONTROL_LOCKED) && !(feature_control & FEATURE_CONTROL_VMX);
@@ -122,7 +132,7 @@ const char *vmx_choose(const struct vmx_msrs *msrs, struct vmx_features *feature
         .cr4_fixed0 = msrs->cr4_fixed0,
         .cr4_fixed1 = msrs->cr4_fixed1,
     };
-    missing = choose(msrs->pin, pin_needs, PIN_VIRTUAL_NMIS, &features->pin);
+    missing = choose(msrs->pin, pin_needs, pin_wishes(msrs), &features->pin);
     if (!missing) {
         missing = choose(msrs->processor, processor_needs, PROCESSOR_SECONDARY,
                          &features->processor);

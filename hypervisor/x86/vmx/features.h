@@ -8,7 +8,7 @@
 struct vmx_msrs {
     uint64_t basic;
     uint64_t pin, processor, secondary, exit, entry; /* the true controls where there are any */
-    uint64_t ept_vpid;
+    uint64_t ept_vpid, misc;
     uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 };
 

@@ -24,6 +24,7 @@
 #define MSR_VMX_PROCESSOR 0x482u
 #define MSR_VMX_EXIT 0x483u
 #define MSR_VMX_ENTRY 0x484u
+#define MSR_VMX_MISC 0x485u
 #define MSR_VMX_CR0_FIXED0 0x486u
 #define MSR_VMX_CR0_FIXED1 0x487u
 #define MSR_VMX_CR4_FIXED0 0x488u
@@ -60,6 +61,7 @@ static struct vmx_msrs read_msrs(void)
 {
     struct vmx_msrs msrs = {
         .basic = rdmsr(MSR_VMX_BASIC),
+        .misc = rdmsr(MSR_VMX_MISC),
         .cr0_fixed0 = rdmsr(MSR_VMX_CR0_FIXED0),
         .cr0_fixed1 = rdmsr(MSR_VMX_CR0_FIXED1),
         .cr4_fixed0 = rdmsr(MSR_VMX_CR4_FIXED0),

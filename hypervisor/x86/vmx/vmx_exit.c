@@ -228,7 +228,11 @@ void vmx_host_event(struct vcpu *vcpu, const struct vcpu_exit *exit)
         __asm__ volatile("int $18" : : : "memory");
         break;
     default:
-        x86_interrupt(exit->exception.vector);
+        if (exit->exception.vector != 0) {
+            x86_interrupt(exit->exception.vector);
+        } else { /* the preemption timer's; none was acknowledged */
+            __asm__ volatile("sti\n\tnop\n\tcli" : : : "memory");
+        }
         break;
     }
 }

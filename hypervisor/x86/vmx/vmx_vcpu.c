@@ -345,6 +345,15 @@ static RARE void prepare(struct thread *self)
     }
 }
 
+/* The guest exits when the processor's alarm goes off, also where no interrupt gets through. */
+static RARE void set_preemption_timer(const struct cpu *cpu)
+{
+    tsc_time now = arch_time(), alarm = cpu->arch.armed;
+    uint64_t ticks = alarm > now ? alarm - now : 0;
+
+    vmwrite(VMCS_PREEMPTION_TIMER, ticks < UINT32_MAX ? ticks : UINT32_MAX);
+}
+
 void vmx_resume(struct thread *self)
 {
     struct vcpu *vcpu = self->vcpu;
@@ -363,6 +372,9 @@ void vmx_resume(struct thread *self)
     }
     if (vmx->away) {
         come_back(vmx);
+    }
+    if (__builtin_expect(vmx_features.pin & PIN_PREEMPTION_TIMER, 0)) {
+        set_preemption_timer(self->cpu);
     }
     vmx->ip_known = false;
     COUNT(exit);

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 
 from hecht import boards
-from hecht.checks.core import Look, check, quoted
+from hecht.checks.core import Look, check
 from hecht.checks.devices import overlaps
-from hecht.errors import Problem
+from hecht.errors import Problem, quoted
 
 CONSOLES = ("serial", "screen")
 BACKENDS = ("svm", "vmx")
@@ -113,12 +113,11 @@ def cpu_known(look: Look) -> Iterator[Problem]:
                            **{symbol: quoted(look.config.default(symbol))})
 
 
-@check("BRD-008", "The kernel refuses to start where it has virtual machines and none of its "
-       "backends fits the CPU.")
+@check("BRD-008", "The kernel refuses to start where none of its backends fits the CPU, whether or "
+       "not there are virtual machines.")
 def cpu_backend(look: Look) -> Iterator[Problem]:
     backend = _backend_of(look)
-    if not look.model.vms or backend is None or not look.model.backends \
-            or backend in look.model.backends:
+    if backend is None or not look.model.backends or backend in look.model.backends:
         return
     name = look.model.emulator.name
     symbol = f"EMULATOR_{name.upper()}_CPU"
@@ -189,13 +188,13 @@ def board_serial(look: Look) -> Iterator[Problem]:
 
 
 
-@check("BRD-014", "The kernel refuses to start where it has virtual machines and none of its "
-       "backends fits the board's CPU.")
+@check("BRD-014", "The kernel refuses to start where none of its backends fits the board's CPU, "
+       "whether or not there are virtual machines.")
 def board_backend(look: Look) -> Iterator[Problem]:
     cpu, backends = look.model.board.cpu, look.model.backends
     can = [backend for backend in BACKENDS
            if cpu.has(backend) != "no"]
-    if look.model.vms and backends and not set(backends) & set(can):
+    if backends and not set(backends) & set(can):
         yield look.problem("the board's CPU has no " + " and no ".join(
             backend.upper() for backend in backends), boards.symbol(look.config), "SVM", "VMX",
             **({can[0].upper(): "y"} if can else {"BOARD_GENERIC_PC": "y"}))

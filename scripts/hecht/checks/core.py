@@ -26,11 +26,6 @@ SHOWN_MOST = 200  # characters of a value; the menus show the rest
 _IDENTIFIER = re.compile(r"([A-Z]{3})-\d{3}")
 
 
-def quoted(text: str) -> str:
-    """As .config has a string."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 class Look:
     """A configuration and its model, and words for what is wrong in them."""
 

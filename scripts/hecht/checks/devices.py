@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from hecht import boards, numbers
-from hecht.checks.core import Look, check, quoted
-from hecht.errors import Problem
+from hecht.checks.core import Look, check
+from hecht.errors import Problem, quoted
 from hecht.model import IO_PORTS, PAGE, Partition
 
 Ranges = Sequence[tuple[int, int]]  # first, count

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from hecht import bzimage
 from hecht.bzimage import BzImage
-from hecht.checks.core import Look, check, quoted
+from hecht.checks.core import Look, check
 from hecht.checks.text import NAME
-from hecht.errors import Problem
+from hecht.errors import Problem, quoted
 from hecht.model import ARGUMENTS_MAX, CMDLINE_MAX, LARGE_PAGE, MIB, PAGE, Partition
 
 _PATH = re.compile(r"[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)*")

@@ -17,6 +17,7 @@ from hecht.model import (IO_PORTS, IRQ_LINES, LARGE_PAGE, MIB, PAGE, PORT_OWN, P
 
 _ANEW = "make the model anew: scripts/generate"
 _KERNEL_END = 4 << 30
+_PAGING = ("automatic", "nested", "vtlb")  # enum vm_paging
 
 
 def _symbols(look: Look, entry: PhysicalRange) -> list[str]:
@@ -339,3 +340,13 @@ def rights(look: Look) -> Iterator[Problem]:
                            (is_.io_ports, is_.irqs, is_.peers, is_.call, is_.channels_read,
                             is_.channels_write, is_.modules_read), should,
                            partition.prefix + "NAME")
+
+
+@check("MDL-043", "A VM's memory is translated in one of the ways that there are.")
+def paging(look: Look) -> Iterator[Problem]:
+    for partition in look.model.vms:
+        if partition.vm and partition.vm.paging not in _PAGING:
+            yield look.problem(f"the memory of {partition.name} is translated by "
+                               f"{ascii(partition.vm.paging)}; there are {', '.join(_PAGING)}",
+                               *(f"{partition.prefix}PAGING_{way.upper()}" for way in _PAGING),
+                               **{f"{partition.prefix}PAGING_AUTOMATIC": "y"})

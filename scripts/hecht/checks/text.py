@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from hecht.checks.core import Look, check, quoted
-from hecht.errors import Problem
+from hecht.checks.core import Look, check
+from hecht.errors import Problem, quoted
 from hecht.model import NAME_MAX
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
